@@ -1,0 +1,1 @@
+"""Runs over the whole stack in virtual time."""

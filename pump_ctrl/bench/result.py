@@ -1,0 +1,208 @@
+"""What a simulated run gives back: the contract of ``simulate --json`` and the curves for the plot.
+
+Layer      bench. Reads the journal, the guard's bounds and the simulator's truth after the run.
+Tests      tests/unit/test_simulate.py
+
+Times are s from the plan's start (rounded down), volumes nL, masses ng (the worst windows rounded up).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from pump_ctrl.bench.oracle import Violation, Window
+from pump_ctrl.safety.alarms import ROWS
+from pump_ctrl.units import Duration, Volume
+from sim.truth import Truth
+
+WORTH_TELLING_NL = 50  # smaller gaps are in the journal and in the sum, not in the list of events
+Row = dict[str, Any]
+CurvePoint = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DrugResult:
+    """One drug of the run: planned, out of the pump, out of the tip (ng) and its worst windows."""
+
+    name: str
+    planned_ng: int
+    delivered_ng: int
+    at_tip_ng: int
+    windows: tuple[Window, ...]
+
+    def as_json(self) -> Row:
+        """The contract's object."""
+        return {
+            "name": self.name,
+            "planned_ng": self.planned_ng,
+            "delivered_ng": self.delivered_ng,
+            "at_tip_ng": self.at_tip_ng,
+            "windows": [
+                {"hours": w.hours, "worst_ng": w.worst_ng, "truth_ng": w.truth_ng, "limit_ng": w.limit_ng}
+                for w in self.windows
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Curves for the plot, breakpoints in s; the lists are those of the JSON."""
+
+    rate: list[CurvePoint]
+    planned: list[CurvePoint]
+    delivered: list[CurvePoint]
+    reservoir: list[CurvePoint]
+    tip: Mapping[str, list[CurvePoint]]
+    boluses: list[Row]
+    alarms: list[Row]
+    states: list[Row]
+    events: list[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationResult:
+    """A finished run."""
+
+    plan_id: str
+    plan_sha256: str
+    pump_name: str
+    protocol: str
+    duration_s: int
+    volume_nl: Mapping[str, int]
+    drugs: tuple[DrugResult, ...]
+    boluses: list[Row]
+    alarms: list[Row]
+    states: list[Row]
+    violations: tuple[Violation, ...]
+    trace: Trace
+    counts: Mapping[str, int]
+
+    def as_json(self) -> Row:
+        """One JSON object of the contract ``pump-ctrl/simulate/1``."""
+        return {
+            "schema": "pump-ctrl/simulate/1",
+            "plan": {"id": self.plan_id, "sha256": self.plan_sha256},
+            "pump": {"name": self.pump_name, "protocol": self.protocol},
+            "duration_s": self.duration_s,
+            "volume_nl": dict(self.volume_nl),
+            "drugs": [drug.as_json() for drug in self.drugs],
+            "boluses": self.boluses,
+            "alarms": self.alarms,
+            "states": self.states,
+            "violations": [{"id": v.id, "t_s": v.t_s, "detail": v.detail} for v in self.violations],
+        }
+
+
+def bolus_rows(records: Iterable[Any]) -> list[Row]:
+    """Every bolus that was asked for, in order, with what became of it last."""
+    rows: dict[str, Row] = {}
+    for record in records:
+        if record.kind != "bolus":
+            continue
+        data = record.data
+        rows[data["id"]] = {
+            "id": data["id"],
+            "kind": data["kind"],
+            "requested_at_s": data["requested_ms"] // 1_000,
+            "outcome": data["outcome"],
+            "rule": data["rule"] or None,
+            "reason": data["reason"] or None,
+            "volume_nl": data["volume_nl"],
+            "delivered_nl": data["delivered_nl"],
+        }
+    return list(rows.values())
+
+
+def state_rows(records: Iterable[Any]) -> list[Row]:
+    """The controller's states from the start on."""
+    changes = [(r.data["plan_ms"] // 1_000, r.data["state"]) for r in records if r.kind == "state"]
+    return [{"t_s": t_s, "state": state} for t_s, state in [(0, "WAITING"), *changes]]
+
+
+def alarm_rows(records: Iterable[Any], start_utc_ms: int) -> list[Row]:
+    """Every alarm, with when its condition arose and when it was gone."""
+    rows: list[Row] = []
+    active: dict[str, Row] = {}
+    for record in records:
+        if record.kind != "alarm":
+            continue
+        code, t_s = record.data["code"], (record.utc_ms - start_utc_ms) // 1_000
+        if record.data["what"] == "raised":
+            active[code] = {
+                "code": code,
+                "priority": ROWS[code].priority.value,
+                "raised_at_s": t_s,
+                "cleared_at_s": None,
+            }
+            rows.append(active[code])
+        elif record.data["what"] == "gone" and code in active:
+            active.pop(code)["cleared_at_s"] = t_s
+    return rows
+
+
+def kind_counts(records: Iterable[Any]) -> dict[str, int]:
+    """How many records of each kind."""
+    return dict(Counter(record.kind for record in records))
+
+
+def event_list(records: Iterable[Any], start_utc_ms: int) -> list[tuple[int, str]]:
+    """What happened, one line each, s from the start."""
+    told: list[tuple[int, str]] = []
+    for record in records:
+        if text := _told(record.kind, record.data):
+            told.append(((record.utc_ms - start_utc_ms) // 1_000, text))
+    return told
+
+
+def _told(kind: str, data: Mapping[str, Any]) -> str:
+    match kind:
+        case "asked":
+            volume = sum(span[3] for span in data["spans"])
+            until = data["spans"][-1][2] - data["spans"][0][1]
+            return f"{data['purpose']}: {Volume(volume)} in {len(data['spans'])} steps over {Duration(until)}"
+        case "bolus":
+            why = f" ({data['rule']}: {data['reason']})" if data["rule"] else ""
+            return f"{data['kind']} bolus {data['outcome']}: {Volume(data['delivered_nl'])}{why}"
+        case "missed" if Fraction(data["nl"]) < WORTH_TELLING_NL:
+            return ""
+        case "missed":
+            return f"missed {float(Fraction(data['nl'])) / 1_000:.3f} uL: {data['why']}"
+        case "alarm":
+            return f"alarm {data['code']} {data['what']}" + (f": {data['detail']}" if data["detail"] else "")
+        case "state":
+            return f"state {data['state']}"
+        case "stop":
+            return f"STOP: {data['why']} ({data['what']})"
+        case "confirm":
+            return f"confirmed by {data['by']}"
+        case "request":
+            return f"request {data['kind']}"
+    return ""
+
+
+def delivered_curve(truth: Truth) -> list[CurvePoint]:
+    """What truly left the pump."""
+    return [(t / 1_000, pl / 1_000) for t, pl in truth.corners()]
+
+
+def rate_curve(delivered: list[CurvePoint]) -> list[CurvePoint]:
+    """The flow between the corners, nL/h; each keeps until the next."""
+    return [(t0, (v1 - v0) * 3_600 / (t1 - t0)) for (t0, v0), (t1, v1) in pairwise(delivered) if t1 > t0]
+
+
+def tip_curves(truth: Truth, drugs: Iterable[str]) -> dict[str, list[CurvePoint]]:
+    """Mean concentration at the tip between the corners, pg/mL; no point where nothing flows."""
+    points = truth.points
+    curves: dict[str, list[CurvePoint]] = {drug: [] for drug in drugs}
+    for before, after in pairwise(points):
+        volume = after.delivered_pl - before.delivered_pl
+        for drug, curve in curves.items():
+            if volume > 1_000_000:  # whole pg over less than a microlitre would be noise
+                level = (after.tip_pg[drug] - before.tip_pg[drug]) * 1_000_000_000 / volume
+                curve += [(before.t_ms / 1_000, level), (after.t_ms / 1_000, level)]
+    return curves

@@ -1,0 +1,1 @@
+"""The ``pump-ctrl`` command: printing and exit codes, no decisions."""

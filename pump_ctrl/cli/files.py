@@ -1,0 +1,148 @@
+"""Options and files that several commands share: plans, the plan in force, the pump.
+
+Layer      cli.
+Tests      tests/unit/test_cli.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pump_ctrl.errors import InvalidInput, NotAllowed, Problem
+from pump_ctrl.therapy.formulary import Formulary, load_formulary
+from pump_ctrl.therapy.plan import DosingPlan, load_plan
+from pump_ctrl.therapy.plan_toml import Document, read_document
+from pump_ctrl.therapy.profiles import PumpProfile, load_profile
+from pump_ctrl.therapy.review import Finding, blocked, review
+from pump_ctrl.therapy.review_case import Case
+from pump_ctrl.therapy.toml_lines import Lines, line_map, line_of
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+PLAN_FILE = click.Path(path_type=Path)  # the reader of plans says what is wrong with a path, exit 3
+PREVIOUS = click.option(
+    "--previous", type=PLAN_FILE, metavar="PLAN", help="The plan in force, where PLAN names one."
+)
+PUMP = click.option("--pump", metavar="NAME|FILE", help="Use another pump than the plan names.")
+FORMULARY = click.option(
+    "--formulary",
+    type=PLAN_FILE,
+    metavar="FILE",
+    help="Use the drug limits of FILE, not those of the package.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A plan with everything that judging it needs; ``own_formulary`` is a file of limits that was given."""
+
+    file: Path
+    plan: DosingPlan
+    previous: DosingPlan | None
+    profile: PumpProfile
+    formulary: Formulary
+    own_formulary: Path | None
+
+    @property
+    def case(self) -> Case:
+        """The same, ready for figures."""
+        return Case(self.plan, self.formulary, self.profile, self.previous)
+
+    @property
+    def notices(self) -> list[str]:
+        """A sentence for each thing that is not what the plan and the package say."""
+        said = []
+        if self.profile.name != self.plan.pump:
+            said.append(f"The plan is for {self.plan.pump}; --pump overrides it with {self.profile.name}.")
+        if self.own_formulary is not None:
+            said.append(f"The drug limits are those of {self.own_formulary}, not those of the package.")
+        return said
+
+    def review(self) -> tuple[Finding, ...]:
+        """What the review finds."""
+        return review(self.plan, self.formulary, self.profile, self.previous)
+
+    def refuse_blocked(self, found: tuple[Finding, ...]) -> None:
+        """Refuse a plan that a finding blocks, with file, line and field of each.
+
+        Raises:
+            NotAllowed: at least one finding blocks it.
+        """
+        stops = blocked(found)
+        if stops:
+            places = Places(read_document(self.file))
+            head = f"{self.plan.id} is blocked. Change the plan; a blocked finding has no override."
+            lines = (f"{places.of(item.field)}: {item.key}: {told(item)}" for item in stops)
+            raise NotAllowed("\n".join((head, *lines)))
+
+
+def told(item: Finding) -> str:
+    """The text of a finding; where an option is what helps, with the option."""
+    return f"{item.text} (--previous PLAN)" if item.code == "previous-missing" else item.text
+
+
+class Places:
+    """Where the fields that findings name stand in the file of a plan."""
+
+    def __init__(self, document: Document) -> None:
+        self._file = document.file
+        self._lines: Lines = line_map(document.text or "", document.values)
+
+    def line(self, field: str) -> int | None:
+        """The line of the field, or of the nearest table around it."""
+        return line_of(self._lines, tuple(_path(field)))
+
+    def of(self, field: str) -> str:
+        """``plan.toml:17: reservoir.drugs[1].name``; what is not of the plan stands alone."""
+        key = field.partition(".")[0]
+        if any(key in (name, info.alias) for name, info in DosingPlan.model_fields.items()):
+            return str(Problem(self._file, self.line(field), "", field))
+        return field
+
+
+def _path(field: str) -> Iterator[str | int]:
+    for part in field.split("."):
+        name, *indices = part.replace("]", "").split("[")
+        yield name
+        yield from (int(index) for index in indices)
+
+
+def open_plan(plan: Path, previous: Path | None, pump: str | None, formulary: Path | None = None) -> Opened:
+    """Read the files that a command names.
+
+    Raises:
+        InvalidInput: one of them is no plan, or there is no such pump.
+    """
+    asked = load_plan(plan)
+    before = load_plan(previous) if previous is not None else None
+    profile = open_profile(pump) if pump else _pump_of(plan, asked)
+    return Opened(plan, asked, before, profile, load_formulary(formulary), formulary)
+
+
+def _pump_of(file: Path, plan: DosingPlan) -> PumpProfile:
+    try:
+        return load_profile(plan.pump)
+    except InvalidInput as error:
+        line = Places(read_document(file)).line("pump")
+        found = (replace(problem, file=str(file), line=line) for problem in error.problems)
+        raise InvalidInput(tuple(found)) from None
+
+
+def open_profile(name: str) -> PumpProfile:
+    """Find the pump profile of that name, or read the file of that path.
+
+    Raises:
+        InvalidInput: no such profile, or no readable profile file.
+    """
+    if "/" not in name and not name.endswith(".toml"):
+        return load_profile(name)
+    return load_profile(Path(name))
+
+
+def plan_json(plan: DosingPlan) -> dict[str, Any]:
+    """How every document names a plan."""
+    return {"id": plan.id, "sha256": plan.sha256}

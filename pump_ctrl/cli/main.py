@@ -1,0 +1,48 @@
+"""``pump-ctrl``: the table of commands and the entry point.
+
+Layer      cli. Prints and sets exit codes; decides nothing.
+Exit       0 done, 2 usage, 3 refused or invalid input, 4 pump or link failure, 5 journal or safety fault.
+Tests      tests/unit/test_cli.py
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from pump_ctrl import __version__
+from pump_ctrl.cli.lazy import NOTICE, LazyGroup
+
+TABLE: Final = {
+    "plan": ("pump_ctrl.cli.plan:plan", "Check, show, compare and sign dosing plans."),
+    "simulate": ("pump_ctrl.cli.simulate:simulate", "Run a plan on a simulated pump, days in seconds."),
+    "formulary": ("pump_ctrl.cli.library:formulary", "Show the drug library: limits and their sources."),
+    "pumps": ("pump_ctrl.cli.library:pumps", "List the pump profiles: ranges, steps and their sources."),
+    "journal": ("pump_ctrl.cli.journal:journal", "Read, verify and export a journal."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    table=TABLE,
+    epilog="Exit status: 0 done, 2 usage, 3 refused or invalid input, 4 pump or link failure, "
+    "5 journal or safety fault.",
+)
+@click.version_option(__version__, prog_name="pump-ctrl", message=f"%(prog)s %(version)s. {NOTICE}")
+def cli() -> None:
+    """A dosing controller for intrathecal infusion pumps, with a simulated pump to try it on."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line on ``arguments`` (``sys.argv`` when None) and return the exit status."""
+    try:
+        cli.main(args=None if arguments is None else list(arguments), prog_name="pump-ctrl")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

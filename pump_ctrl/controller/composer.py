@@ -1,0 +1,192 @@
+"""What to tell the pump next, and when: turns what is due into runs.
+
+Layer      controller, pure.
+Hazard     a run past its lease, across a titration stage, or computed from a volume the pump has not given.
+Invariant  a run ends within the lease and within its titration stage; its volumes are computed from what the
+           run before will have given when the pump takes over, which is ``commit_ms`` from now.
+Tests      tests/unit/test_composer.py
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from pump_ctrl.controller.books import Books
+from pump_ctrl.controller.machine import State
+from pump_ctrl.controller.prescription import Slot, Timing
+from pump_ctrl.controller.runs import Limits, chain, hold_spans, prime_span, time_of_volume
+from pump_ctrl.controller.totals import Pace, Run
+
+WEEK_MS = 7 * 86_400_000  # the longest time after which a basal pattern repeats
+
+
+class Composer:
+    """Makes runs from the books.
+
+    Args:
+        books: what has been told and given.
+        limits: what the pump can be told.
+        timing: lease, lead and stop time.
+    """
+
+    def __init__(self, books: Books, limits: Limits, timing: Timing) -> None:
+        self._books, self._limits, self._timing = books, limits, timing
+        self._slot: tuple[int, Slot | None] | None = None
+        self._low, self._high, self._moved_at = 0, 0, 0
+        self._renew_from: int | None = None
+
+    def slot(self) -> Slot | None:
+        """The next scheduled bolus that has not been dealt with."""
+        since = self._books.slots_until
+        if self._slot is None or self._slot[0] != since:
+            self._slot = (since, self._books.prescription.schedule.next_slot(since))
+        return self._slot[1]
+
+    def slot_of(self, run: Run) -> int | None:
+        """When the slot that a scheduled bolus came from was due (plan ms)."""
+        slot = self._books.asked_slot
+        return slot.at_ms if slot is not None and slot.id == run.request_id else None
+
+    def latest_start(self, run: Run) -> int:
+        """Until when a scheduled bolus may start (plan ms)."""
+        slot = self._books.asked_slot
+        return run.from_ms if slot is None or slot.id != run.request_id else slot.at_ms + slot.within_ms
+
+    def moved(self, low: int, high: int, plan_ms: int) -> None:
+        """Bounds of what has left by ``plan_ms`` since the fluid changed, nL (used while a bridge lasts)."""
+        self._low, self._high, self._moved_at = low, high, plan_ms
+
+    def renew_from(self, plan_ms: int) -> None:
+        """The rules changed: compose anew as soon as the pump has made its next step."""
+        self._renew_from = plan_ms
+
+    def due_times(self, state: State) -> list[int]:
+        """Plan times at which something may be due."""
+        run, slot = self._books.run, self.slot()
+        if run is not None and state in (State.BOLUS, State.PRIMING):
+            return [self.part_end(run)]
+        times = [] if slot is None else [slot.at_ms]
+        times += [] if run is None or not self._books.bridging else [self._bridge_check(run)]
+        times.append(self._renewal(run, slot))
+        return times
+
+    def part_end(self, run: Run) -> int:
+        """When a bolus or prime has surely ended: the pump may have begun up to T_s after it was told."""
+        return run.spans[0].to_ms + self._timing.stop_ms
+
+    def basal_due(self, plan_ms: int) -> bool:
+        """Whether a basal run is to be told now; a plan that stands still is told nothing."""
+        run = self._books.run
+        flows = run is not None or self._books.pace().rate(plan_ms) > 0
+        return flows and plan_ms >= self._renewal(run, self.slot())
+
+    def _renewal(self, run: Run | None, slot: Slot | None) -> int:
+        books = self._books
+        if run is None:
+            return self._first_flow(books.totals.horizon_ms)
+        if self._renew_from is not None:
+            return self._after_a_step(run, self._renew_from)
+        if books.bridging:
+            return self._after_a_step(run, run.to_ms - self._timing.lead_ms)
+        until = books.prescription.schedule.stage_at(run.from_ms).until_ms
+        if until == run.to_ms or (slot is not None and slot.at_ms <= run.to_ms):
+            return run.to_ms  # the next stage or the next bolus takes over there
+        return self._after_a_step(run, run.to_ms - self._timing.lead_ms)
+
+    def _after_a_step(self, run: Run, plan_ms: int) -> int:
+        """When to decide, from ``plan_ms`` on, so that the run is cut just after a pump step."""
+        commit = self._timing.commit_ms
+        return run.next_step_ms(plan_ms + commit, self._limits.step_nl) - commit
+
+    def _first_flow(self, plan_ms: int) -> int:
+        """The first instant from ``plan_ms`` on at which the plan asks for flow, looking ahead one week."""
+        pace = self._books.pace()
+        start = max(0, plan_ms)
+        horizon = start + WEEK_MS
+        while start < horizon and pace.rate(start) == 0:
+            change = pace.next_change(start)
+            start = horizon if change is None else change
+        return start
+
+    def bridge_check_due(self, plan_ms: int) -> bool:
+        """Whether the pump's counter is to be read because the bridge should be over by now."""
+        run = self._books.run
+        return self._books.bridging and run is not None and plan_ms >= self._bridge_check(run)
+
+    def _bridge_check(self, run: Run) -> int:
+        """When the counter will have passed the volume that ends the bridge; not sooner than in a minute."""
+        bridge = self._books.prescription.bridge
+        if bridge is None:
+            return run.to_ms
+        left = Fraction(bridge.hi_nl - self._low + self._limits.step_nl)
+        at = time_of_volume(run.pace, self._moved_at, left, run.to_ms)
+        return run.to_ms if at is None else max(at + self._timing.stop_ms, self._moved_at + 60_000)
+
+    # Runs.
+
+    def basal(self, plan_ms: int) -> Run:
+        """The basal from now to the end of the lease."""
+        return self._run(plan_ms, "basal", f"basal:{plan_ms}", None)
+
+    def scheduled(self, plan_ms: int, slot: Slot) -> Run:
+        """A scheduled bolus, then the basal."""
+        return self._run(plan_ms, "scheduled", slot.id, (slot.over_ms, slot.volume_nl))
+
+    def patient(self, plan_ms: int, request_id: str) -> Run:
+        """A patient bolus, then the basal."""
+        terms = self._books.prescription.schedule.patient
+        if terms is None:
+            raise ValueError("the plan has no patient bolus")
+        return self._run(plan_ms, "patient", request_id, (terms.over_ms, terms.volume_nl))
+
+    def prime(self, plan_ms: int) -> Run:
+        """The plan's prime, alone, or what is left of one that was interrupted (D-12).
+
+        When nothing is left all is asked for: the guard knows whether the path is new again.
+        """
+        pace, start, left = self._books.pace(), plan_ms + self._timing.commit_ms, self._books.prime_left_nl
+        volume = left if left >= self._limits.step_nl else self._books.prescription.prime_nl
+        span = prime_span(pace, start, volume, self._limits)
+        return Run(f"prime:{plan_ms}", "prime", self._account(start), (span,), pace, self._given_by(start))
+
+    def hold(self, plan_ms: int, until_ms: int) -> Run:
+        """The bounded hold from now until ``until_ms``."""
+        start = plan_ms + self._timing.commit_ms
+        pace, rate = self._pace(start), self._books.prescription.schedule.hold_rate(start)
+        end = max(start, until_ms - self._timing.commit_ms)  # the guard counts its length from its sending
+        spans = hold_spans(pace, rate, start, end, self._limits, self._limits.max_steps)
+        return Run(f"hold:{plan_ms}", "hold", self._account(start), tuple(spans), pace, self._given_by(start))
+
+    def _run(self, plan_ms: int, purpose: str, request_id: str, bolus: tuple[int, Fraction] | None) -> Run:
+        """A run that begins when the pump takes it over, from what the one before will have given by then."""
+        self._renew_from = None
+        start = plan_ms + self._timing.commit_ms
+        pace, cut, account = self._pace(start), self._given_by(start), self._account(start)
+        carried = self._books.totals.residual_at(start, cut)
+        slot = self._books.prescription.schedule.next_slot(start)
+        mark = None if slot is None else slot.at_ms + self._timing.commit_ms
+        spans, lost = chain(pace, start, self._lease_end(start), bolus, carried, self._limits, mark)
+        return Run(request_id, purpose, account, tuple(spans), pace, cut, lost)
+
+    def _lease_end(self, start: int) -> int:
+        end = start + self._timing.lease_ms
+        until = self._books.prescription.schedule.stage_at(start).until_ms
+        return end if until is None or self._books.bridging else min(end, until)
+
+    def _account(self, plan_ms: int) -> str:
+        return "bridge" if self._books.bridging else self._books.prescription.schedule.stage_at(plan_ms).id
+
+    def _given_by(self, plan_ms: int) -> int:
+        """What the run in force will have given when it is cut then."""
+        run = self._books.run
+        return 0 if run is None else run.delivered_by(plan_ms, self._limits.step_nl)
+
+    def _pace(self, plan_ms: int) -> Pace:
+        """The basal in force; while a bridge lasts, knowing when the new fluid may reach the tip."""
+        bridge = self._books.prescription.bridge
+        if bridge is None or not self._books.bridging:
+            return self._books.prescription.schedule
+        # The rounding that is carried may make the span up to there one pump step more than what is due.
+        left = Fraction(max(0, bridge.lo_nl - self._high - self._limits.step_nl))
+        at = time_of_volume(self._books.pace(), plan_ms, left, plan_ms + self._timing.lease_ms)
+        return self._books.pace(at)

@@ -1,0 +1,141 @@
+"""The controller: events in, effects out. It decides what to give and when; it never touches a pump.
+
+Layer      controller, pure: no clock, no I/O; ``now_ms`` (boot-time ms) is a parameter.
+Hazard     a dose twice, a dose forgotten, a run without an end, a make-up dose.
+Invariant  one command at a time; nothing that adds drug leaves UNCERTAIN, PAUSED, STOPPED or FAULT; each slot
+           is dealt with once; what is not given is named in ``missed``.
+Tests      tests/unit/test_core.py, tests/properties/test_system_machine.py
+
+Plan time (ms since the plan's start) = ``now_ms`` + an offset that a person's confirm sets (D-16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from pump_ctrl.controller.books import Books
+from pump_ctrl.controller.due import Due
+from pump_ctrl.controller.effects import Effect, Write
+from pump_ctrl.controller.events import (
+    AlarmsChanged,
+    Answered,
+    Confirmed,
+    Event,
+    Halted,
+    LedgerMoved,
+    Requested,
+    Settled,
+    StatusRead,
+    Tick,
+    Waiting,
+)
+from pump_ctrl.controller.machine import State
+from pump_ctrl.controller.people import People
+from pump_ctrl.controller.prescription import Prescription, Timing
+from pump_ctrl.controller.pump_side import PumpSide
+from pump_ctrl.controller.runs import Limits
+from pump_ctrl.controller.session import BY_PERSON, Session
+from pump_ctrl.controller.totals import Run, Totals
+
+
+class Controller:
+    """Carries out one prescription on one pump.
+
+    Args:
+        prescription: the signed plan.
+        limits: what the pump can be told.
+        timing: leases, polls, waits.
+    """
+
+    def __init__(self, prescription: Prescription, limits: Limits, timing: Timing) -> None:
+        self._session = Session(prescription, limits, timing)
+        self._due = Due(self._session)
+        self._pump = PumpSide(self._session)
+        self._people = People(self._session, self._pump)
+        self._wakeup: int | None = None  # the answer of next_wakeup, until something happens
+
+    # What others may look at.
+
+    @property
+    def state(self) -> State:
+        """The present state."""
+        return self._session.state
+
+    @property
+    def books(self) -> Books:
+        """Runs, boluses and sums."""
+        return self._session.books
+
+    @property
+    def totals(self) -> Totals:
+        """Planned, commanded and missed."""
+        return self.books.totals
+
+    @property
+    def run(self) -> Run | None:
+        """The run in force."""
+        return self.books.run
+
+    @property
+    def bridging(self) -> bool:
+        """Whether the old fluid may still be in the path."""
+        return self.books.bridging
+
+    @property
+    def halting(self) -> bool:
+        """Whether a STOP waits to be acknowledged."""
+        return self._session.halting
+
+    def plan_ms(self, now_ms: int) -> int:
+        """Plan time at boot time ``now_ms``."""
+        return self._session.plan_ms(now_ms)
+
+    def replay(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Take up one record of an earlier life; the state stays WAITING."""
+        self._wakeup = None
+        self.books.replay(kind, data)
+        if kind == "plan_time":
+            self._session.offset = data["plan_ms"] - data["boot_ms"]
+        if kind == "stop" and data["why"] in BY_PERSON:
+            self._session.stopped = True
+        elif kind == "plan_time" or (kind == "state" and data["state"] == State.READY):
+            self._session.stopped = False
+
+    def next_wakeup(self) -> int:
+        """Boot time of the next moment at which a ``Tick`` is wanted."""
+        if self._wakeup is None:
+            self._wakeup = self._due.next_wakeup()
+        return self._wakeup
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """Take in one event and say what to do about it, in order."""
+        before, self._wakeup = self.state, None
+        effects = self._dispatch(event, now_ms)
+        if self.state is not before:
+            effects.insert(0, Write("state", {"state": self.state.value, "plan_ms": self.plan_ms(now_ms)}))
+        return effects
+
+    def _dispatch(self, event: Event, now: int) -> list[Effect]:
+        match event:
+            case Tick():
+                return self._due.tick(now)
+            case Answered(ask, outcome):
+                return self._pump.answered(ask, outcome, now)
+            case StatusRead(status):
+                return self._pump.status_read(status, now)
+            case Settled(evidence):
+                return self._pump.settled(evidence, now)
+            case Halted(outcome):
+                return self._pump.halted(outcome, now)
+            case LedgerMoved(low, high):
+                return self._pump.ledger(low, high, now)
+            case AlarmsChanged():
+                return self._people.alarms(event)
+            case Requested(request_id, kind):
+                return self._people.requested(request_id, kind, now)
+            case Confirmed():
+                return self._people.confirmed(event, now)
+            case Waiting():
+                return self._people.waiting(event, now)
+        assert_never(event)

@@ -1,0 +1,56 @@
+"""What the controller wants done: frozen data, carried out by the runner in order.
+
+Layer      controller. Tests  tests/unit/test_core.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pump_ctrl.safety.ask import Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Hand these steps to the guard."""
+
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Stop the pump."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStatus:
+    """Ask the pump how it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Ask what became of the unsettled command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Put a record into the journal."""
+
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Raise an alarm, or say that its condition is gone."""
+
+    code: str
+    active: bool
+    detail: str
+
+
+Effect = Deliver | Halt | ReadStatus | Settle | Write | Alarm

@@ -1,0 +1,200 @@
+"""People's side of the controller: requests, alarms that were looked at, waking up and the confirm.
+
+Layer      controller, pure.
+Hazard     a restart that doses by itself, an acknowledged alarm that opens the pump again.
+Invariant  only a confirm leaves WAITING, only a resume leaves PAUSED and STOPPED.
+Tests      tests/unit/test_core.py
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final, assert_never
+
+from pump_ctrl.controller.books import Bolus, bolus_record
+from pump_ctrl.controller.effects import Effect, Halt, Settle, Write
+from pump_ctrl.controller.events import AlarmsChanged, Confirmed, RequestKind, Waiting
+from pump_ctrl.controller.machine import MAY_DELIVER, State, Trigger
+from pump_ctrl.controller.pump_side import SETTLED, PumpSide
+from pump_ctrl.controller.session import PAUSED, STOPPED, Session
+from pump_ctrl.controller.totals import Run
+from pump_ctrl.drivers.base import Evidence, Given, NotGiven, Nothing, PumpState
+from pump_ctrl.safety.ask import Purpose
+
+PLAN_TOLERANCE_MS: Final = 2_000  # a confirm that moves plan time by less moves nothing
+PATIENT_REASONS: Final = {
+    "no-patient-bolus": "the plan has no patient bolus",
+    "bolus-overlap": "a bolus is running",
+    "slot-ahead": "it could not end before the next scheduled bolus",
+    "bridge": "boluses are off while the old fluid is in the path",
+}
+
+
+class People:
+    """Takes in what people ask and confirm."""
+
+    def __init__(self, session: Session, pump: PumpSide) -> None:
+        self._s, self._pump = session, pump
+
+    def requested(self, request_id: str, kind: RequestKind, now: int) -> list[Effect]:
+        """Somebody asks for something."""
+        match kind:
+            case RequestKind.STOP:
+                return self._stop()
+            case RequestKind.PAUSE:
+                return self._pause()
+            case RequestKind.RESUME:
+                return self._resume(now)
+            case RequestKind.PATIENT_BOLUS:
+                return self._patient(request_id, now)
+            case RequestKind.PRIME:
+                return self._prime(request_id)
+        assert_never(kind)
+
+    def _stop(self) -> list[Effect]:
+        """STOP is possible always; what a person stopped starts again by a person only, no hold either."""
+        self._s.hold_until, self._s.stopped = None, True
+        return self._s.halt(Trigger.STOP, STOPPED)
+
+    def _pause(self) -> list[Effect]:
+        if self._s.state not in (*MAY_DELIVER, State.UNCERTAIN):
+            return [_answer("pause", f"refused: not possible in {self._s.state}")]
+        return self._s.halt(Trigger.PAUSE, PAUSED)
+
+    def _resume(self, now: int) -> list[Effect]:
+        if self._s.state not in (State.PAUSED, State.STOPPED) or self._s.halting or self._s.forbidden:
+            return [
+                _answer(
+                    "resume", f"refused: not possible in {self._s.state}; clear the alarms and stop first"
+                )
+            ]
+        self._s.machine.fire(Trigger.RESUME)
+        self._s.reset_retry()
+        if self._s.unsettled:
+            self._s.machine.fire(Trigger.LOST)
+            return [_answer("resume", "done, once the outcome of the last command is known"), Settle()]
+        return [*self._s.books.idle(self._s.plan_ms(now), self._s.why), _answer("resume", "done")]
+
+    def _prime(self, request_id: str) -> list[Effect]:
+        if self._s.state is not State.READY and self._s.state is not State.RUNNING:
+            return [_answer(request_id, f"refused: no prime in {self._s.state}")]
+        if self._s.prescription.prime_nl == 0:
+            return [_answer(request_id, "refused: the plan has no prime")]
+        self._s.books.primed, self._s.prime_again = False, True
+        if self._s.run is None:
+            return [_answer(request_id, "done")]
+        self._s.halting = True  # nothing else may run beside a prime
+        return [Halt("a prime was asked for"), _answer(request_id, "done")]
+
+    def _patient(self, request_id: str, now: int) -> list[Effect]:
+        plan = self._s.plan_ms(now)
+        terms = self._s.prescription.schedule.patient
+        volume = terms.volume_nl if terms is not None else 0
+        rule = self._patient_rule(plan)
+        if terms is None or rule:
+            bolus = Bolus(request_id, "patient", plan, int(volume), terms.volume_nl if terms else Fraction(0))
+            why = PATIENT_REASONS.get(rule or "no-patient-bolus", f"not possible in {self._s.state}")
+            return [bolus_record(bolus, "refused", 0, rule or "no-patient-bolus", why)]
+        return [
+            *self._s.books.idle(plan, self._s.why),
+            *self._s.ask(self._s.composer.patient(plan, request_id), Purpose.PATIENT, None),
+        ]
+
+    def _patient_rule(self, plan: int) -> str:
+        """Why the controller itself cannot take the request now; lockout and counts are the guard's."""
+        terms, slot = self._s.prescription.schedule.patient, self._s.composer.slot()
+        if terms is None:
+            return "no-patient-bolus"
+        if self._s.state not in (State.READY, State.RUNNING) or plan < 0 or not self._s.books.primed:
+            return "bolus-overlap" if self._s.state is State.BOLUS else "not-running"
+        if self._s.books.bridging:
+            return "bridge"
+        if slot is not None and plan + terms.over_ms + self._s.timing.stop_ms > slot.at_ms:
+            return "slot-ahead"
+        return ""
+
+    def alarms(self, event: AlarmsChanged) -> list[Effect]:
+        """The active alarms forbid the basal, or cease to; what the plan's hold covers goes on to its end."""
+        self._s.forbidden = event.forbid
+        why = f"alarm: {', '.join(event.codes)}"
+        if event.forbid and event.leave_running and self._s.state is State.RUNNING:
+            self._s.machine.fire(Trigger.ALARM)
+            self._s.why, self._s.left_running = why, True
+        elif event.forbid and (self._s.state is not State.FAULT or self._s.left_running):
+            return self._s.halt(Trigger.ALARM, why)
+        elif not event.forbid and self._s.state is State.FAULT:
+            return self._cleared()
+        return []
+
+    def _cleared(self) -> list[Effect]:
+        self._s.machine.fire(Trigger.CLEARED)
+        self._s.why = "alarm cleared, waiting for resume"
+        if not self._s.left_running or self._s.run is None:
+            return []
+        self._s.left_running, self._s.halting = False, True  # from here on a person is there to resume
+        return [Halt(self._s.why)]
+
+    def waiting(self, event: Waiting, now: int) -> list[Effect]:
+        """A journal that has dosed: nothing new until a person confirms (D-13)."""
+        self._s.offset = event.plan_ms - now
+        self._s.hold_until = None if self._s.stopped else event.hold_until_ms
+        effects = [*self._s.books.name_gaps(), *self._wake_up(event.evidence, now)]
+        self._s.reset_retry()
+        if isinstance(event.evidence, Nothing):
+            self._s.unsettled = True
+            self._s.retry(now)
+        self._s.why = "waiting for a person after a restart"
+        if self._s.stopped or not event.runs_on:
+            self._s.halting = True
+            effects.append(Halt(self._s.why))
+        return effects
+
+    def _wake_up(self, evidence: Evidence | None, now: int) -> list[Effect]:
+        """What became of the command that was under way when the controller died."""
+        match evidence:
+            case Given(lo, _, ended, status):
+                effects: list[Effect] = [*self._s.books.grant(status.delivered_nl, lo), SETTLED]
+                return effects + (self._pump.run_ended(status, "run ended by the pump", now) if ended else [])
+            case NotGiven(why, _):
+                return [*self._pump.not_given("refused", "not-given", why, now), SETTLED]
+            case None if self._s.books.asked is not None:
+                return self._pump.from_records(now)
+        return []
+
+    def confirmed(self, event: Confirmed, now: int) -> list[Effect]:
+        """A person confirmed: the plan may go on."""
+        effects: list[Effect] = [*self._s.books.name_gaps()]
+        if self._s.books.asked is not None:
+            effects += self._pump.from_records(now)
+        effects += self._moved(event, now)
+        self._s.offset, self._s.hold_until = event.plan_ms - now, None
+        self._s.unsettled = self._s.stopped = False
+        self._s.poll_at = now + self._s.timing.poll_ms
+        self._s.reset_retry()
+        effects.append(Write("plan_time", {"plan_ms": event.plan_ms, "boot_ms": now}))
+        self._s.books.set_plan_time(event.plan_ms)
+        if event.status.state is not PumpState.RUNNING:
+            effects += self._pump.run_ended(event.status, self._s.why, now)
+        self._s.machine.fire(Trigger.CONFIRM)
+        if self._s.run is not None:
+            effects += self._goes_on(self._s.run, event, now)
+        return effects
+
+    def _moved(self, event: Confirmed, now: int) -> list[Effect]:
+        """Plan time is another than thought: the run in force is closed in its own time (D-16)."""
+        if abs(event.plan_ms - self._s.plan_ms(now)) <= PLAN_TOLERANCE_MS:
+            return []
+        return self._pump.run_ended(event.status, "plan time was moved", now)
+
+    def _goes_on(self, run: Run, event: Confirmed, now: int) -> list[Effect]:
+        """The pump still runs what it was told before; the plan's own run replaces it at the next tick."""
+        if self._s.books.open_bolus is not None and event.plan_ms < run.spans[0].to_ms:
+            self._s.machine.fire(Trigger.BOLUS)
+            return []
+        self._s.machine.fire(Trigger.BASAL)
+        self._s.composer.renew_from(event.plan_ms)
+        return [*self._s.books.close_bolus(event.plan_ms, event.status)]
+
+
+def _answer(request_id: str, text: str) -> Write:
+    return Write("answer", {"request": request_id, "text": text})

@@ -1,0 +1,254 @@
+"""The pump's side of the controller: what its answers mean for the state and the books.
+
+Layer      controller, pure.
+Hazard     a lost answer that is taken for a no, or for a yes.
+Invariant  what surely was not given may be asked again within its time; what is not known blocks.
+Tests      tests/unit/test_core.py
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from pump_ctrl.controller.books import BOLUSES, Bolus, bolus_record
+from pump_ctrl.controller.effects import Alarm, Effect, Halt, Settle
+from pump_ctrl.controller.machine import DELIVERING, MAY_DELIVER, State, Trigger
+from pump_ctrl.controller.session import RESOLVED, Session
+from pump_ctrl.controller.totals import Run
+from pump_ctrl.drivers.base import (
+    Acked,
+    Evidence,
+    Given,
+    NotGiven,
+    Nothing,
+    Outcome,
+    PumpState,
+    PumpStatus,
+    Refused,
+    Unknown,
+)
+from pump_ctrl.safety.ask import Ask, Denied
+
+TRANSIENT: Final = frozenset({"pump", "not-given"})  # surely not given, for a reason that may pass
+WHY_ENDED: Final = {
+    PumpState.IDLE: "run ended without a successor",
+    PumpState.STALLED: "pump stalled",
+    PumpState.EMPTY: "reservoir empty",
+    PumpState.FAILED: "pump failed",
+}
+AT_REST: Final = (State.PAUSED, State.STOPPED, State.FAULT)
+SETTLED: Final = Alarm("unsettled", False, "settled")
+TRIGGER_OF: Final = {"scheduled": Trigger.BOLUS, "patient": Trigger.BOLUS, "prime": Trigger.PRIME}
+
+
+class PumpSide:
+    """Takes in what the pump says."""
+
+    def __init__(self, session: Session) -> None:
+        self._s = session
+
+    def answered(self, ask: Ask, outcome: Denied | Outcome, now: int) -> list[Effect]:
+        """What became of a request."""
+        self._s.poll_at = now + self._s.timing.poll_ms
+        match outcome:
+            case Acked(status):
+                return self.took_over(status, 0, now)
+            case Denied():
+                return self.not_given("refused", outcome.rule, str(outcome), now)
+            case Refused(code):
+                return self.not_given("refused", "pump", f"the pump refused: {code}", now)
+            case Unknown(detail):
+                return self._lost(detail, now)
+        assert_never(outcome)
+
+    def took_over(self, status: PumpStatus, given_new: int, now: int) -> list[Effect]:
+        """The pump carries out what was asked; it has given ``given_new`` nL of it already."""
+        run = self._s.books.asked
+        if run is None:
+            return []
+        self._s.reset_retry()
+        effects: list[Effect] = [*self._s.books.grant(status.delivered_nl, given_new)]
+        if self._s.state in (*MAY_DELIVER, State.UNCERTAIN):
+            self._s.machine.fire(TRIGGER_OF.get(run.purpose, Trigger.BASAL))
+        self._s.why = WHY_ENDED[PumpState.IDLE]
+        over = ["refused", "hold-ended"]
+        over += ["bolus-missed"] if run.purpose == "scheduled" else []
+        return [*effects, *(Alarm(code, False, "the pump runs") for code in over)]
+
+    def not_given(self, outcome: str, rule: str, reason: str, now: int) -> list[Effect]:
+        """What was asked will surely not be given."""
+        run = self._s.books.asked
+        if run is None:
+            return []
+        if run.purpose == "scheduled" and rule in TRANSIENT and self._still_time(run, now):
+            self._s.retry(now)
+            return [*self._s.books.drop(f"{rule}: {reason}", self._s.composer.slot_of(run))]
+        effects: list[Effect] = [*self._s.books.drop(f"{rule}: {reason}")]
+        if run.purpose in BOLUSES:
+            effects += self._bolus_not_given(run, outcome, rule, reason)
+        else:
+            self._s.why = f"refused: {rule}"
+            self._s.retry(now)
+            self._s.books.primed |= run.purpose == "prime" and self._s.prime_again
+            effects.append(Alarm("refused", True, reason))
+        return effects
+
+    def _still_time(self, run: Run, now: int) -> bool:
+        """Whether a scheduled bolus that surely was not given can still be asked again within its time."""
+        return self._s.plan_ms(now) + self._s.retry_wait <= self._s.composer.latest_start(run)
+
+    def _bolus_not_given(self, run: Run, outcome: str, rule: str, reason: str) -> list[Effect]:
+        first = run.spans[0]
+        bolus = Bolus(run.request_id, run.purpose, first.from_ms, int(first.bolus), first.bolus)
+        effects: list[Effect] = [bolus_record(bolus, outcome, 0, rule, reason)]
+        if run.purpose == "scheduled":
+            gap = self._s.books.skip(
+                first.from_ms, first.to_ms, first.bolus, f"scheduled bolus {outcome}: {rule}"
+            )
+            effects += [*gap, Alarm("bolus-missed", True, f"{run.request_id}: {reason}")]
+        return effects
+
+    def _lost(self, detail: str, now: int) -> list[Effect]:
+        if self._s.state in MAY_DELIVER:
+            self._s.machine.fire(Trigger.LOST)
+            self._s.why = "outcome of a command unknown"
+        self._s.unsettled = True
+        self._s.retry(now)
+        return [Alarm("unsettled", True, detail)]
+
+    def settled(self, evidence: Evidence | None, now: int) -> list[Effect]:
+        """Evidence of the command whose outcome was unknown; None when a person resolved it."""
+        match evidence:
+            case Nothing():
+                self._s.unsettled = True
+                self._s.retry(now)
+                return []
+            case Given(lo, _, ended, status):
+                self._s.unsettled = False
+                effects = self.took_over(status, lo, now)
+                more = self.run_ended(status, "run ended by the pump", now) if ended else self._runs_on()
+                return [*effects, *more, SETTLED]
+            case NotGiven(why, status):
+                self._s.unsettled = False
+                return [*self._back_to_old_run(status, why, now), SETTLED]
+            case None:
+                return self._resolved_by_person()
+        assert_never(evidence)
+
+    def _back_to_old_run(self, status: PumpStatus, why: str, now: int) -> list[Effect]:
+        self._s.reset_retry()
+        effects = self.not_given("refused", "not-given", why, now)
+        if self._s.state is State.UNCERTAIN:
+            bolus = self._s.books.open_bolus is not None
+            running = self._s.run is not None and status.state is PumpState.RUNNING
+            self._s.machine.fire(Trigger.IDLE if not running else Trigger.BOLUS if bolus else Trigger.BASAL)
+        return [*effects, *self.status_read(status, now)]
+
+    def _resolved_by_person(self) -> list[Effect]:
+        effects = self.outcome_unknown("resolved by a person")
+        self._s.unsettled, self._s.hold_until = False, None
+        self._s.reset_retry()
+        if self._s.state is State.UNCERTAIN:
+            self._s.machine.fire(Trigger.PAUSE)
+        self._s.why, self._s.halting, self._s.stopped = RESOLVED, True, True
+        return [*effects, SETTLED, Halt(RESOLVED)]
+
+    def outcome_unknown(self, why: str) -> list[Effect]:
+        """Nobody will ever know whether what was asked was given: a bolus is booked as missed."""
+        run = self._s.books.asked
+        if run is None:
+            return []
+        effects: list[Effect] = [*self._s.books.drop(why)]
+        if run.purpose in BOLUSES:
+            effects += self._bolus_not_given(run, "unknown", "unsettled", why)
+        return effects
+
+    def from_records(self, now: int) -> list[Effect]:
+        """What an earlier life wrote of the run it asked for, and did not come to book."""
+        match self._s.books.proof:
+            case (counter, given_new):
+                return [*self._s.books.grant(counter, given_new), SETTLED]
+            case str(why):
+                return [*self.not_given("refused", "not-given", why, now), SETTLED]
+        return self.outcome_unknown("settled before the confirm")
+
+    def _runs_on(self) -> list[Effect]:
+        """A pump that runs although it was told to stop, and said that it had, is told again."""
+        if self._s.halting or self._s.left_running or self._s.state not in AT_REST:
+            return []
+        self._s.halting = True
+        return [Halt(self._s.why)]
+
+    def status_read(self, status: PumpStatus | Unknown, now: int) -> list[Effect]:
+        """The pump said how it is, or did not answer."""
+        if isinstance(status, Unknown):
+            self._s.poll_at = now + min(self._s.timing.retry_max_ms, self._s.timing.poll_ms)
+            return []
+        self._s.poll_at = now + self._s.timing.poll_ms
+        effects: list[Effect] = []
+        run, plan = self._s.run, self._s.plan_ms(now)
+        if status.state is PumpState.RUNNING:
+            self._s.stops = 0
+            effects += self._runs_on()
+            if self._s.books.given(plan, status) > 0:
+                effects += self._s.flows()
+        if run is not None and status.state in WHY_ENDED:
+            why = self._s.why if self._s.state in AT_REST else WHY_ENDED[status.state]
+            effects += self.run_ended(status, why, now)
+            self._wait_longer(run, plan, now)
+        elif self._s.state is State.BOLUS and run is not None and plan >= self._s.composer.part_end(run):
+            effects += self._s.books.close_bolus(plan, status)
+            self._s.machine.fire(Trigger.ENDED)
+            self._s.look_at = 0
+        return effects + self._s.under_delivery(plan)
+
+    def _wait_longer(self, run: Run, plan: int, now: int) -> None:
+        """A pump that breaks runs off is asked again after longer and longer times."""
+        if plan >= run.to_ms:
+            return
+        self._s.retry_wait = min(self._s.timing.retry_ms << self._s.stops, self._s.timing.retry_max_ms)
+        self._s.stops = min(self._s.stops + 1, 16)
+        self._s.retry(now)
+
+    def run_ended(self, status: PumpStatus, why: str, now: int) -> list[Effect]:
+        """The run in force gives no more: its counter closes the books."""
+        run, plan = self._s.run, self._s.plan_ms(now)
+        if run is None:
+            return []
+        self._s.look_at = 0
+        flowed = self._s.books.given(plan, status) > 0
+        effects: list[Effect] = [*self._s.books.close_bolus(plan, status)]
+        effects += self._s.books.cut(plan, status, why)
+        if run.purpose == "hold":
+            effects.append(Alarm("hold-ended", True, "nothing flows until a person confirms"))
+        self._s.why, self._s.left_running = why, False
+        if flowed or self._s.silent_since is None:
+            self._s.went_silent(plan)
+        if self._s.state in (*DELIVERING, State.UNCERTAIN) and self._s.books.asked is None:
+            self._s.machine.fire(Trigger.IDLE)
+        return effects
+
+    def ledger(self, low: int, high: int, now: int) -> list[Effect]:
+        """While a bridge lasts: how much has certainly and at most left since the fluid changed (D-11)."""
+        self._s.composer.moved(low, high, self._s.plan_ms(now))
+        bridge = self._s.prescription.bridge
+        if self._s.books.bridging and bridge is not None and low >= bridge.hi_nl:
+            self._s.composer.renew_from(self._s.plan_ms(now))
+            self._s.look_at = 0
+            return [*self._s.books.end_bridge()]
+        return []
+
+    def halted(self, outcome: Outcome, now: int) -> list[Effect]:
+        """What became of a STOP."""
+        if not isinstance(outcome, Acked):
+            self._s.halting = True  # an unknown STOP, whoever sent it, is sent again
+            self._s.retry(now)
+            return []
+        self._s.halting = False
+        self._s.reset_retry()
+        if self._s.unsettled:
+            return [Settle()]  # what ran is known only then, and closes the books
+        plan = self._s.plan_ms(now)
+        self._s.went_silent(plan)
+        effects: list[Effect] = [*self._s.books.close_bolus(plan, outcome.status)]
+        return [*effects, *self._s.books.cut(plan, outcome.status, self._s.why)]

@@ -1,0 +1,189 @@
+"""The spans that one permit holds: volumes floored to the pump's step, only rounding carried.
+
+Layer      controller, pure.
+Hazard     rounding up past a limit, losing the remainder, a bolus that swallows the basal (D-02, D-03).
+Invariant  the volume up to any span's end is the floor of what is planned up to there; a bolus is never more
+           than asked; no span is faster than the pump.
+Tests      tests/unit/test_runs.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+
+from pump_ctrl.controller.totals import ZERO, Pace, Span
+from pump_ctrl.drivers.base import StepKind
+
+MS_PER_HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the pump can be told: its step (nL), fastest flow (nL/h) and number of steps in a permit."""
+
+    step_nl: int
+    max_nl_per_h: int
+    max_steps: int
+
+    def floor(self, volume: Fraction, duration_ms: int) -> int:
+        """The largest whole number of steps in ``volume`` that the pump can give in ``duration_ms``, nL."""
+        fastest = self.max_nl_per_h * duration_ms // MS_PER_HOUR
+        return max(0, min(floor(volume), fastest)) // self.step_nl * self.step_nl
+
+
+def chain(
+    pace: Pace,
+    start: int,
+    end: int,
+    bolus: tuple[int, Fraction] | None,
+    carried: Fraction,
+    limits: Limits,
+    mark: int | None = None,
+) -> tuple[list[Span], int]:
+    """The spans from ``start`` to ``end``, first a bolus (ms, nL) if there is one, and what the cut loses.
+
+    ``carried`` is what was due and not given when the run before is cut. Whole pump steps of it are more than
+    rounding: they are lost, to be named as missed, and not made up. At ``mark``, where the next run is
+    expected to take over, a span ends, so that this cut loses nothing.
+    """
+    lost = max(0, floor(carried) // limits.step_nl * limits.step_nl)
+    carried -= lost
+    spans: list[Span] = []
+    if bolus is not None:
+        first = bolus_span(pace, start, *bolus, carried, limits)
+        carried += first.bolus + pace.planned_basal_nl(start, first.to_ms) - first.missed - first.volume_nl
+        spans, start = [first], first.to_ms
+    room = limits.max_steps - len(spans)
+    spans += basal_spans(pace, start, max(start, end), carried, limits, room, mark)
+    return spans, lost
+
+
+def basal_spans(
+    pace: Pace,
+    from_ms: int,
+    to_ms: int,
+    carried: Fraction,
+    limits: Limits,
+    room: int,
+    mark: int | None = None,
+) -> list[Span]:
+    """The basal between two instants, at most ``room`` spans; it ends early where they do not suffice.
+
+    ``carried`` is the rounding left over so far, nL. What is due in a span so short that the pump cannot make
+    the step in it is missed: carried on, it would be more than rounding.
+    """
+    spans: list[Span] = []
+    start = from_ms
+    while start < to_ms and len(spans) < room:
+        changes = (pace.next_change(start), mark if mark is not None and mark > start else None)
+        end = min([to_ms, *(change for change in changes if change is not None)])
+        due = pace.planned_basal_nl(start, end)
+        carried += due
+        volume = limits.floor(carried, end - start) if due else 0
+        beyond = max(0, floor(carried) // limits.step_nl * limits.step_nl - volume)
+        missed = min(due, Fraction(beyond)) if beyond else ZERO  # sums of exact fractions are dear
+        carried -= missed + volume if missed else volume
+        spans.append(Span(StepKind.BASAL, start, end, volume, missed=missed))
+        start = end
+    return spans
+
+
+def bolus_span(
+    pace: Pace, from_ms: int, over_ms: int, bolus: Fraction, carried: Fraction, limits: Limits
+) -> Span:
+    """A bolus of ``bolus`` nL over ``over_ms`` with the basal beside it, on a pump with one motor speed.
+
+    The basal share is the lowest basal rate in that time; the rest of the basal is missed.
+    """
+    end = from_ms + over_ms
+    share = _lowest_rate(pace, from_ms, end) * over_ms
+    due = pace.planned_basal_nl(from_ms, end)
+    volume = limits.floor(carried + bolus + share, over_ms)
+    basal = max(0, volume - floor(bolus))
+    return Span(StepKind.BOLUS, from_ms, end, volume, basal, bolus, due - share)
+
+
+def _lowest_rate(pace: Pace, from_ms: int, to_ms: int) -> Fraction:
+    lowest, change = pace.rate(from_ms), pace.next_change(from_ms)
+    while change is not None and change < to_ms:
+        lowest = min(lowest, pace.rate(change))
+        change = pace.next_change(change)
+    return lowest
+
+
+def prime_span(pace: Pace, from_ms: int, volume_nl: int, limits: Limits) -> Span:
+    """A prime at the pump's full flow, alone: the basal due meanwhile is missed."""
+    volume = volume_nl // limits.step_nl * limits.step_nl
+    end = from_ms + -(-volume * MS_PER_HOUR // limits.max_nl_per_h)
+    missed = pace.planned_basal_nl(from_ms, end)
+    return Span(StepKind.PRIME, from_ms, end, volume, bolus=Fraction(volume), missed=missed)
+
+
+def hold_spans(pace: Pace, rate: Fraction, from_ms: int, to_ms: int, limits: Limits, room: int) -> list[Span]:
+    """The bounded hold: always the lower of ``rate`` (nL/ms) and the plan's own.
+
+    All that the plan asks beyond the volumes is missed, rounding too: no step is faster than the hold rate.
+    """
+    spans: list[Span] = []
+    start = from_ms
+    while start < to_ms and len(spans) < room:
+        change = pace.next_change(start)
+        end = to_ms if change is None else min(change, to_ms)
+        due, held = pace.planned_basal_nl(start, end), min(rate, pace.rate(start)) * (end - start)
+        volume = limits.floor(Fraction(held), end - start)
+        spans.append(Span(StepKind.BASAL, start, end, volume, missed=due - volume))
+        start = end
+    return spans
+
+
+class BridgePace:
+    """The basal while a bridge lasts (D-11).
+
+    Until ``old_until_ms`` the previous plan's flow; from then on, at each instant, the lower of both plans'.
+    """
+
+    def __init__(self, previous: Pace, shift_ms: int, new: Pace, old_until_ms: int | None) -> None:
+        self._previous, self._shift, self._new, self.until_ms = previous, shift_ms, new, old_until_ms
+
+    def _old(self, plan_ms: int) -> bool:
+        return self.until_ms is None or plan_ms < self.until_ms
+
+    def rate(self, plan_ms: int, /) -> Fraction:
+        """The flow in force, nL/ms."""
+        old = self._previous.rate(plan_ms + self._shift)
+        return old if self._old(plan_ms) else min(old, self._new.rate(plan_ms))
+
+    def next_change(self, plan_ms: int, /) -> int | None:
+        """The next instant at which either plan's flow or the rule changes."""
+        old = self._previous.next_change(plan_ms + self._shift)
+        changes = [None if old is None else old - self._shift, self._new.next_change(plan_ms)]
+        if self.until_ms is not None and self.until_ms > plan_ms:
+            changes.append(self.until_ms)
+        known = [change for change in changes if change is not None]
+        return min(known) if known else None
+
+    def planned_basal_nl(self, a_ms: int, b_ms: int, /) -> Fraction:
+        """The exact integral of ``rate``, nL."""
+        total, start = ZERO, a_ms
+        while start < b_ms:
+            change = self.next_change(start)
+            end = b_ms if change is None else min(change, b_ms)
+            total += self.rate(start) * (end - start)
+            start = end
+        return total
+
+
+def time_of_volume(pace: Pace, from_ms: int, volume: Fraction, horizon_ms: int) -> int | None:
+    """When ``pace`` has asked ``volume`` nL from ``from_ms`` on; None if not by the horizon."""
+    start, left = from_ms, volume
+    while start < horizon_ms:
+        change = pace.next_change(start)
+        end = horizon_ms if change is None else min(change, horizon_ms)
+        rate = pace.rate(start)
+        if rate and rate * (end - start) > left:
+            return start + int(left / rate)
+        left -= rate * (end - start)
+        start = end
+    return None

@@ -1,0 +1,1 @@
+"""Formulary, pump profiles, catheters and timing: data, each number with its source."""

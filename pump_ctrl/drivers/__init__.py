@@ -1,0 +1,1 @@
+"""One module per pump family, behind the protocol of ``base``."""

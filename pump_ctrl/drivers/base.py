@@ -1,0 +1,251 @@
+"""What every pump can do, and nothing only one vendor can do.
+
+Layer      drivers; imports the kernel only. ``safety`` imports this module and no concrete driver.
+Contract   ``deliver`` replaces what runs, carries its steps out in order, then the pump stops by itself: the
+           end of the last step is the lease. A call blocks for 500 ms an exchange at the most and never
+           retries: only the caller knows whether repeating a command could dose twice.
+Tests      tests/contract/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class StepKind(StrEnum):
+    """What a step is for. A bolus or a prime may only be the first step of a permit."""
+
+    BASAL = "basal"
+    BOLUS = "bolus"
+    PRIME = "prime"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A bounded piece of work for the pump: ``volume_nl`` spread evenly over ``duration_ms``.
+
+    ``volume_nl`` is all that flows in the step, a whole number of pump steps; 0 is a rest. ``basal_nl`` is
+    the part of a bolus step that belongs to the basal (pumps with one motor speed), 0 for the other kinds.
+    """
+
+    kind: StepKind
+    volume_nl: int
+    duration_ms: int
+    basal_nl: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to send exactly these steps, once, until ``expires_ms`` (boot-time ms of the host).
+
+    ``id`` is a 64-bit number that is never used twice on a journal.
+    """
+
+    id: int
+    steps: tuple[Step, ...]
+    expires_ms: int
+
+    @property
+    def volume_nl(self) -> int:
+        """Everything the permit can make flow, nL."""
+        return sum(step.volume_nl for step in self.steps)
+
+    @property
+    def duration_ms(self) -> int:
+        """The lease: how long the pump may run on this permit, ms."""
+        return sum(step.duration_ms for step in self.steps)
+
+
+class PumpState(StrEnum):
+    """What the pump says that it is doing."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    STALLED = "stalled"
+    EMPTY = "empty"
+    FAILED = "failed"  # battery or memory: the pump has given up
+
+
+@dataclass(frozen=True, slots=True)
+class PumpStatus:
+    """One self-description of the pump.
+
+    ``tick`` grows with every status of one ``epoch`` (a number the pump draws when it powers up); a tick
+    that does not grow is a stale status. ``tick_ms`` is the pump's own time since power-up. ``delivered_nl``
+    is the pump's monotonic counter of commanded displacement. ``running_id`` is the permit it works on,
+    ``alarms`` the pump's own alarm names.
+    """
+
+    epoch: int
+    tick: int
+    tick_ms: int
+    state: PumpState
+    delivered_nl: int
+    running_id: int | None = None
+    step_index: int = 0
+    step_done_nl: int = 0
+    reservoir_nl: int | None = None
+    battery_percent: int | None = None
+    alarms: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The pump said yes, and this is what it reported afterwards."""
+
+    status: PumpStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The pump said no: nothing was started, for certain."""
+
+    code: str
+    status: PumpStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Silence or nonsense: it may have started or not."""
+
+    detail: str
+
+
+Outcome = Acked | Refused | Unknown  # no fourth case; match on it and end with assert_never
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Evidence: the permit was carried out and gave between ``lo_nl`` and ``hi_nl`` so far.
+
+    ``ended`` is true when it can give no more. ``status`` is what the pump reported with it.
+    """
+
+    lo_nl: int
+    hi_nl: int
+    ended: bool
+    status: PumpStatus
+
+
+@dataclass(frozen=True, slots=True)
+class NotGiven:
+    """Evidence: the permit was not and can no longer be carried out."""
+
+    why: str
+    status: PumpStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No evidence either way; the permit stays unsettled."""
+
+    detail: str
+
+
+Evidence = Given | NotGiven | Nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answers. ``serial`` is None for a pump that tells none; then the rest is a mere fingerprint."""
+
+    model: str
+    firmware: str
+    serial: str | None
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the guard and the controller must know of a pump family; the declarations widen their bounds.
+
+    Attributes:
+        protocol: name of the wire protocol.
+        max_steps: steps that one permit may hold.
+        step_nl: smallest volume the pump can be told, nL; every step volume is a multiple of it.
+        counter_unit_nl: resolution of the delivered counter, nL.
+        max_nl_per_h: fastest flow the pump can make, nL/h.
+        max_lease_ms: longest permit the pump takes, ms.
+        ttl_ms: after this long (pump time) an unseen command can no longer start; None if nothing bounds it.
+        dedup: the pump carries out one id once however often it arrives.
+        keeps_outcomes: the pump answers ``evidence`` by id.
+        buffered: bytes may wait between us and the pump (a network), so silence proves nothing.
+        tells_time: ``tick_ms`` measures elapsed time across a host reboot.
+        simulated: the link ends in our simulator; only ``drivers/simulated.py`` sets it.
+    """
+
+    protocol: str
+    max_steps: int
+    step_nl: int
+    counter_unit_nl: int
+    max_nl_per_h: int
+    max_lease_ms: int
+    ttl_ms: int | None
+    dedup: bool
+    keeps_outcomes: bool
+    buffered: bool
+    tells_time: bool
+    simulated: bool
+
+
+class Link(Protocol):
+    """A byte pipe to one pump. Deadlines are boot-time ms of the host's clock."""
+
+    simulated: bool
+
+    def write(self, data: bytes, *, deadline_ms: int) -> None:
+        """Send all of ``data``.
+
+        Raises:
+            LinkError: the bytes could not be handed over.
+        """
+
+    def read(self, *, deadline_ms: int) -> bytes:
+        """Wait for bytes; return what has arrived, or ``b""`` when ``deadline_ms`` has come.
+
+        Raises:
+            LinkError: the pipe is broken.
+        """
+
+    def now_ms(self) -> int:
+        """The clock that the deadlines are measured on."""
+
+    def close(self) -> None:
+        """Give the pipe back. Safe to repeat."""
+
+
+class PumpDriver(Protocol):
+    """One pump behind one link.
+
+    Every method returns within its exchanges' deadlines (500 ms each) and never retries.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this pump can do; known after ``identify`` and constant from then on."""
+
+    def identify(self) -> Identity | Unknown:
+        """Ask who is there and take what follows from it (ranges, epoch)."""
+
+    def deliver(self, permit: Permit) -> Outcome:
+        """Replace what runs by the permit's steps. The old steps run until the new ones are in force.
+
+        Looks at no clock but the link's. ``Refused`` means for certain that the old steps go on.
+        """
+
+    def stop(self) -> Outcome:
+        """Stop all delivery. Safe to repeat, in any state, without limit."""
+
+    def read_status(self) -> PumpStatus | Unknown:
+        """Ask the pump how it is."""
+
+    def evidence(self, permit_id: int) -> Evidence:
+        """Ask what became of a permit."""
+
+    def notices(self) -> tuple[PumpStatus, ...]:
+        """Statuses the pump pushed by itself since the last call (alarms); never blocks."""
+
+    def close(self) -> None:
+        """Let go of the link. Safe to repeat; sends nothing."""

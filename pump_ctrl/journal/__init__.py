@@ -1,0 +1,37 @@
+"""The journal: one append-only file, a line of JSON per record, each chained to the one before by SHA-256.
+
+Layer      beside the controller and the console; imports the kernel only. Fulfils safety's ``IntentLog``.
+Hazard     F-48 to F-54: a dose forgotten as its record was torn, edited, cut off, swapped or never on disk.
+Invariant  ``append`` returns only when its record is on disk; a journal in which a byte was changed, removed,
+           moved or brought in from elsewhere does not open, except that a torn tail, whose command was never
+           sent, is dropped and recorded (S-05, S-27).
+Tests      tests/unit/test_journal.py, test_journal_damage.py, test_journal_disk.py,
+           tests/properties/test_journal_chain.py
+
+A line is ``{"seq":0,"kind":"..","boot_ms":1,"boot_id":"..","utc_ms":1,"data":{},"prev":"..","hash":".."}`` in
+ASCII, without blanks, the keys within ``data`` sorted. ``hash`` is the SHA-256 of the line without it: of the
+bytes before ``,"hash"`` and a closing brace. ``prev`` is the hash of the line before, 64 zeros in the first
+record, which is of kind ``journal`` and says what the journal is about.
+
+``NAME.head`` holds seq and hash of a record that is on disk. A chain alone does not show that its end was cut
+off; up to the head it shows. What was cut off behind it is for the pump's own counter to show.
+"""
+
+from __future__ import annotations
+
+from pump_ctrl.journal.chain import Journal, Record, canonical_json
+from pump_ctrl.journal.file import FileJournal
+from pump_ctrl.journal.memory import MemoryJournal
+from pump_ctrl.journal.reader import JournalReader, Verdict, read_journal, verify
+
+__all__ = [
+    "FileJournal",
+    "Journal",
+    "JournalReader",
+    "MemoryJournal",
+    "Record",
+    "Verdict",
+    "canonical_json",
+    "read_journal",
+    "verify",
+]

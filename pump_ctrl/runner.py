@@ -1,0 +1,288 @@
+"""The one loop: sleep to the next wake-up, let the controller decide, do its effects on the guarded pump.
+
+Layer      runner. Single thread; the only place that reads the clock for the controller.
+Hazard     an effect done twice, a STOP that waits behind something else, a record lost on the way.
+Invariant  effects are done in order, STOP first; what a pump answers is fed back before anything else.
+Tests      tests/unit/test_runner.py, tests/properties/test_system_machine.py
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol, assert_never
+
+from pump_ctrl.clock import Clock
+from pump_ctrl.controller.core import Controller
+from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, ReadStatus, Settle, Write
+from pump_ctrl.controller.events import (
+    AlarmsChanged,
+    Answered,
+    Confirmed,
+    Event,
+    Halted,
+    LedgerMoved,
+    Requested,
+    RequestKind,
+    Settled,
+    StatusRead,
+    Tick,
+    Waiting,
+)
+from pump_ctrl.controller.machine import State
+from pump_ctrl.drivers.base import Evidence, PumpStatus, Refused, Unknown
+from pump_ctrl.errors import JournalError, LinkError, NotAllowed
+from pump_ctrl.safety.ask import Purpose
+from pump_ctrl.safety.guard import GuardedPump
+from pump_ctrl.safety.reconcile import Reconciliation
+
+Wait = Callable[[int], object]
+CLOCK_JUMP_MS: Final = 2_000
+
+
+class Journal(Protocol):
+    """What the runner needs of the journal; ``pump_ctrl.journal`` offers more."""
+
+    def append(self, kind: str, data: Mapping[str, Any]) -> object:
+        """Return when the record is durable.
+
+        Raises:
+            JournalError: it is not, or not certainly.
+        """
+
+    def records(self) -> Iterator[Any]:
+        """Every record so far."""
+
+
+class Runner:
+    """Keeps a controller, a guarded pump and a journal going.
+
+    Args:
+        controller: decides.
+        guard: the only door to the pump; the journal is its intent log.
+        journal: where the controller's records go.
+        clock: read once per turn.
+        wait: returns at the given boot time, or earlier when the pump has spoken by itself.
+        start_utc_ms: UTC of plan time 0.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        guard: GuardedPump,
+        journal: Journal,
+        clock: Clock,
+        wait: Wait,
+        start_utc_ms: int,
+    ) -> None:
+        self.controller, self.guard, self.journal = controller, guard, journal
+        self._clock, self._wait, self._start_utc_ms = clock, wait, start_utc_ms
+        self._utc_offset = clock.utc_ms() - clock.boot_ms()
+        self._forbidden: tuple[bool, bool] | None = None  # None: the controller has to be told in any case
+
+    # Starting.
+
+    def start(self) -> Reconciliation:
+        """Take up the journal, ask the pump, and wait for a person unless the journal is new.
+
+        Returns:
+            The reconciliation that a person has to confirm, by its code.
+
+        Raises:
+            LinkError: the pump does not answer.
+        """
+        records = list(self.journal.records())
+        self.guard.replay(records)
+        for record in records:
+            self.controller.replay(record.kind, record.data)
+        identity = self.guard.identify()
+        if isinstance(identity, Unknown):
+            raise LinkError(
+                f"The pump does not answer: {identity.detail}",
+                pump_state="What it was told last goes on to its end.",
+                do_now="Check the cable and the power, then start again.",
+            )
+        status = self.guard.read_status()
+        evidence = self.guard.settle()
+        permits = {record.data["id"]: record.data["purpose"] for record in records if record.kind == "intent"}
+        if permits:
+            self._wake(permits, status if isinstance(status, PumpStatus) else None, evidence)
+        return self.guard.reconciliation()
+
+    def _wake(self, permits: Mapping[int, str], status: PumpStatus | None, evidence: Evidence | None) -> None:
+        """D-13: leave a proven run alone where the plan says to hold; STOP anything else, and a prime."""
+        self.guard.raise_alarm("waiting", "the controller was started again")
+        hold = self.guard.hold_until_ms
+        running = None if status is None or status.running_id is None else permits.get(status.running_id)
+        proven = running not in (None, Purpose.PRIME) and self.guard.unsettled is None
+        self._feed(
+            Waiting(
+                plan_ms=self._plan_ms(),
+                status=status,
+                evidence=evidence,
+                runs_on=hold is not None and proven and Purpose.HOLD not in self.guard.inhibitions,
+                hold_until_ms=None if hold is None else hold - self._clock.boot_ms() + self._plan_ms(),
+            )
+        )
+
+    def _plan_ms(self) -> int:
+        """Plan time as the guard knows it, else by the wall clock until a person confirms it."""
+        known = self.guard.plan_ms
+        return self._clock.utc_ms() - self._start_utc_ms if known is None else known
+
+    def settle(self) -> Reconciliation:
+        """Ask the pump once more what became of an unsettled command, and say what is known now."""
+        if self.guard.unsettled is not None:
+            self._feed(Settled(self.guard.settle()))
+        return self.guard.reconciliation()
+
+    def resolve(self, permit_id: int, by: str, reason: str) -> None:
+        """A person vouches that an unsettled command cannot begin any more; the pump is stopped.
+
+        Raises:
+            NotAllowed: no such command is unsettled, or nobody stands for it.
+            JournalError: it could not be written.
+        """
+        self.guard.resolve(permit_id, by, reason)
+        self._feed(Settled(None))
+
+    def confirm(self, by: str, code: str, given: Mapping[str, int] | None = None) -> None:
+        """A person confirms the reconciliation with that code; plan time is taken from the wall clock (D-16).
+
+        Raises:
+            NotAllowed: another code, no name, a command that is still unsettled, or nothing said of the last
+                24 h on a new journal.
+            LinkError: the pump does not answer.
+            JournalError: the confirm could not be written.
+        """
+        if self.controller.state is not State.WAITING:
+            raise NotAllowed("There is nothing to confirm.", pump_state="It goes on as it is.")
+        if self.guard.unsettled is not None:
+            raise NotAllowed(
+                f"The outcome of command {self.guard.unsettled.id:x} is not known.",
+                pump_state="It may run to its end; nothing new is given.",
+                do_now="Read the reconciliation again when the pump answers, or resolve the command by name.",
+            )
+        status = self.guard.read_status()
+        if isinstance(status, Unknown):
+            raise LinkError(
+                f"The pump does not answer: {status.detail}", do_now="Confirm again when it does."
+            )
+        plan_ms = self._clock.utc_ms() - self._start_utc_ms
+        self.guard.confirm(by=by, code=code, plan_ms=plan_ms, given=given)
+        self.guard.clear_alarm("waiting")
+        self._forbidden = None
+        self._feed(Confirmed(plan_ms, status))
+
+    # Running.
+
+    def run_until(self, boot_ms: int) -> None:
+        """Go on until the clock reads ``boot_ms``."""
+        while (now := self._clock.boot_ms()) < boot_ms:
+            wake = min(self.controller.next_wakeup(), boot_ms)
+            if wake > now:
+                self._wait(wake)
+            self.turn()
+
+    def turn(self) -> None:
+        """Take in what the pump said by itself, then let the controller do what is due."""
+        self._look_at_clock()
+        for status in self.guard.notices():
+            self._feed(StatusRead(status))
+        if self.controller.bridging:
+            for event in self._ledger():
+                self._feed(event)
+        if self._clock.boot_ms() >= self.controller.next_wakeup():
+            self._feed(Tick())
+
+    def _look_at_clock(self) -> None:
+        """A wall clock that jumps is an alarm and moves nothing: plan time goes by the boot clock (D-16)."""
+        offset = self._clock.utc_ms() - self._clock.boot_ms()
+        jump = offset - self._utc_offset
+        if abs(jump) > CLOCK_JUMP_MS:
+            self.guard.raise_alarm("wall-clock", f"the wall clock jumped by {jump} ms")
+            self.guard.clear_alarm("wall-clock")  # it stays until somebody has seen it
+            self._utc_offset = offset
+
+    def request(self, request_id: str, kind: RequestKind) -> None:
+        """Somebody asks for something; the request is durable before anything is done about it.
+
+        Raises:
+            JournalError: it could not be written (a STOP is carried out all the same).
+        """
+        if kind is not RequestKind.STOP:
+            self.journal.append("request", {"id": request_id, "kind": kind.value})
+        self._feed(Requested(request_id, kind))
+
+    def acknowledge(self, by: str) -> None:
+        """Somebody has seen every active alarm; what is still true stays active."""
+        for alarm in self.guard.alarms:
+            self.guard.acknowledge(alarm.row.code, by)
+        for event in self._look_at_alarms():
+            self._feed(event)
+
+    def _feed(self, event: Event) -> None:
+        queue = deque([event])
+        while queue:
+            effects = self.controller.handle(queue.popleft(), self._clock.boot_ms())
+            for effect in sorted(effects, key=_stop_first):
+                queue.extend(self._do(effect))
+            if not queue:
+                queue.extend(self._look_at_alarms())
+
+    def _do(self, effect: Effect) -> tuple[Event, ...]:
+        match effect:
+            case Write(kind, data):
+                return self._write(kind, data)
+            case Deliver(ask):
+                outcome = self.guard.deliver(ask)
+                if isinstance(outcome, Refused):
+                    self.guard.identify()  # a pump that powered up anew, or forgot us, has to be met again
+                return (Answered(ask, outcome), *self._ledger())
+            case ReadStatus():
+                return (StatusRead(self.guard.read_status()), *self._ledger())
+            case Halt(why):
+                return (Halted(self.guard.stop(why)),)
+            case Settle():
+                return (Settled(self.guard.settle()),)
+            case Alarm(code, active, detail):
+                if active:
+                    self.guard.raise_alarm(code, detail)
+                else:
+                    self.guard.clear_alarm(code)
+                return ()
+        assert_never(effect)
+
+    def _write(self, kind: str, data: Mapping[str, Any]) -> tuple[Event, ...]:
+        """A record that cannot be written stops the pump: what nobody can read later must not happen."""
+        try:
+            self.journal.append(kind, data)
+        except JournalError as error:
+            self.guard.raise_alarm("journal", str(error))
+        return ()
+
+    def _ledger(self) -> tuple[Event, ...]:
+        """While a bridge lasts, what has left since the fluid changed decides when it is over."""
+        return (LedgerMoved(*self.guard.left_by_now_nl),) if self.controller.bridging else ()
+
+    def _look_at_alarms(self) -> tuple[Event, ...]:
+        """Tell the controller what the alarms mean for it.
+
+        They begin or cease to forbid the basal, or the hold in which it waits; or a STOP of the guard's own
+        was not acknowledged, so that it has to be sent again.
+        """
+        if self.guard.stop_open and not self.controller.halting:
+            return (Halted(Unknown("a STOP of the guard was not acknowledged")),)
+        forbid = (Purpose.HOLD if self.guard.waiting else Purpose.BASAL) in self.guard.inhibitions
+        held = self.guard.hold_until_ms is not None and Purpose.HOLD not in self.guard.inhibitions
+        if (forbid, held) == self._forbidden:
+            return ()
+        self._forbidden = (forbid, held)
+        return (
+            AlarmsChanged(forbid, tuple(alarm.row.code for alarm in self.guard.alarms), leave_running=held),
+        )
+
+
+def _stop_first(effect: Effect) -> bool:
+    """STOP goes out before anything is written."""
+    return not isinstance(effect, Halt)

@@ -1,0 +1,1 @@
+"""The separate safety layer: sees commands and answers, never plans or reasons. Integers only."""

@@ -1,0 +1,198 @@
+"""What one granted request may let flow: a run of basal and the doses beside it, as worst-case pieces.
+
+Layer      safety, pure. Times in ms, volumes in zL, rates in zL/ms.
+Hazard     a command that is counted where it was asked, not where it can have flowed (D-06).
+Invariant  a piece covers every instant at which the pump can have worked on it, from its sending on.
+Tests      tests/safety/test_history.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pump_ctrl.drivers.base import Step, StepKind
+from pump_ctrl.safety.ask import BOLUSES, Purpose
+from pump_ctrl.safety.curve import FAR, ZL_PER_NL, Segment, early_ramp, late_ramp, rate_up
+from pump_ctrl.safety.limits import Mix
+
+CAPS_ONLY: Final = ""  # counts against the hard caps, in no account: prime
+EVERYWHERE: Final = "*"  # counts in every account: drug that nobody permitted
+BEFORE: Final = "-"  # given before the journal began: against the hard caps, and no volume of ours
+PRIME_SHARE: Final = 4  # one part in four of what a prime moves counts as dose (D-12)
+
+Key = tuple[str, Mix]  # account and fluid at the tip
+Piece = tuple[int, int, int, Mix]  # from, to (ms after the begin), zL/ms, fluid
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The basal of one permit, its steps end to end from ``sent`` on; it may begin up to ``doubt`` later.
+
+    ``cut`` is when another command surely took over. Not ``settled``: it may run or not.
+    """
+
+    id: int
+    key: str
+    sent: int
+    doubt: int
+    shape: tuple[Piece, ...]
+    settled: bool = False
+    cut: int = FAR
+
+    @property
+    def end(self) -> int:
+        """When it can give no more."""
+        last = self.shape[-1][1] if self.shape else 0
+        return min(self.cut, self.sent + last + self.doubt)
+
+    @property
+    def volume(self) -> int:
+        """All that it can give, zL."""
+        return sum(rate * (end - start) for start, end, rate, _ in self.shape)
+
+    def older(self, edge: int, by: int, doubt: int) -> Run:
+        """The same run ``by`` ms earlier, or up to ``doubt`` less, if it was sent up to ``edge``."""
+        if self.sent > edge:
+            return self
+        cut = self.cut - by + doubt if self.cut <= edge else self.cut
+        return replace(self, sent=self.sent - by, doubt=self.doubt + doubt, cut=cut)
+
+    def segments(self, since: int) -> list[tuple[Mix, Segment]]:
+        """Where each step can flow from ``since`` on: at every fall the old rate lasts for the doubt."""
+        found = []
+        for start, end, rate, mix in self.shape:
+            first = max(since, self.sent + start)
+            last = min(self.cut, self.sent + end + self.doubt)
+            if first < last:
+                found.append((mix, (first, last, rate)))
+        return found
+
+
+@dataclass(slots=True, eq=False)
+class Dose:
+    """A volume that lies somewhere in [start, end], at ``rate`` at the fastest.
+
+    ``lasts`` is how long it takes, ``cut`` when it was surely broken off, ``stroke`` what a pump may still
+    finish.
+    """
+
+    id: int
+    key: Key
+    purpose: str
+    volume: int
+    rate: int
+    start: int
+    end: int
+    lasts: int
+    stroke: int
+    settled: bool = False
+    cut: int = FAR
+
+    @property
+    def stop(self) -> int:
+        """When it can give no more."""
+        return min(self.end, max(self.cut, self.start + 1))
+
+    @property
+    def amount(self) -> int:
+        """Most that it can have given, or still give."""
+        return min(self.volume, self.rate * (max(self.cut, self.start) - self.start) + self.stroke)
+
+    @property
+    def pace(self) -> int:
+        """Fastest flow: the last stroke of what was cut is part of the time it had."""
+        return max(self.rate, -(-self.amount // (self.stop - self.start)))
+
+    @property
+    def is_bolus(self) -> bool:
+        """Whether lockout and overlap look at it."""
+        return self.purpose in BOLUSES
+
+    def older(self, edge: int, by: int, ends_by: int) -> None:
+        """Move it ``by`` ms back, if it began up to ``edge``; its end, which unlocks, only ``ends_by``."""
+        if self.start <= edge:
+            self.start -= by
+            self.end -= ends_by
+            self.cut -= ends_by if self.cut <= edge else 0
+
+    def early(self) -> list[Segment]:
+        """Flow as soon as possible."""
+        return early_ramp(self.amount, self.pace, self.start)
+
+    def late(self) -> list[Segment]:
+        """Flow as late as possible."""
+        return late_ramp(self.amount, self.pace, self.stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request as pieces: the basal run and the doses."""
+
+    run: Run
+    doses: tuple[Dose, ...]
+    bolus_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is needed to turn steps into pieces.
+
+    ``tip`` gives the fluid that counts up to a volume (nL, from the begin of the request).
+    """
+
+    basal_key: str
+    bolus_key: str
+    tip: Callable[[int], Mix]
+    filled: Mix
+    grain_nl: int
+
+
+def draft(
+    steps: Sequence[Step], purpose: Purpose, terms: Terms, *, permit_id: int, sent: int, doubt: int
+) -> Draft:
+    """The pieces of ``steps``, sent at ``sent`` and begun at most ``doubt`` ms later."""
+    shape: list[Piece] = []
+    doses: list[Dose] = []
+    offset = volume = 0
+    for step in steps:
+        volume += step.volume_nl
+        mix = terms.tip(volume)
+        basal_nl = step.volume_nl if step.kind is StepKind.BASAL else step.basal_nl
+        if basal_nl > 0:
+            shape.append((offset, offset + step.duration_ms, rate_up(basal_nl, step.duration_ms), mix))
+        if (rest_nl := step.volume_nl - basal_nl) > 0:
+            key = (terms.bolus_key, mix) if step.kind is StepKind.BOLUS else (CAPS_ONLY, _share(terms.filled))
+            doses.append(
+                _dose(permit_id, key, purpose, rest_nl, step.duration_ms, terms.grain_nl, sent, doubt)
+            )
+        offset += step.duration_ms
+    return Draft(Run(permit_id, terms.basal_key, sent, doubt, tuple(shape)), tuple(doses), terms.bolus_key)
+
+
+def _dose(
+    permit_id: int, key: Key, purpose: str, nl: int, lasts: int, grain_nl: int, sent: int, doubt: int
+) -> Dose:
+    return Dose(
+        permit_id,
+        key,
+        purpose,
+        nl * ZL_PER_NL,
+        rate_up(nl, lasts),
+        sent,
+        sent + doubt + lasts,
+        lasts,
+        grain_nl * ZL_PER_NL,
+    )
+
+
+def _share(mix: Mix) -> Mix:
+    return tuple((drug, -(-pg_per_ml // PRIME_SHARE)) for drug, pg_per_ml in mix)
+
+
+def block(key: Key, volume: int, start: int, end: int) -> Dose:
+    """A volume that can have flowed at any speed between two instants: it counts whole in each window it
+    touches.
+    """
+    return Dose(0, key, "", volume, volume, start, max(end, start + 1), 1, 0, settled=True)

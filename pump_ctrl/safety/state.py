@@ -1,0 +1,341 @@
+"""Everything the guard knows, as a fold over its journal records: live and after a restart the same code
+runs.
+
+Layer      safety, pure: no clock, no I/O. ``apply`` is the only way to change it.
+Hazard     a state in memory that the journal cannot rebuild; a window that ages by a clock that restarted.
+Invariant  replaying any prefix of the journal gives the state that was in force when its last record was
+           written.
+Tests      tests/safety/test_state.py, tests/properties/test_history_oracle.py
+
+Guard time: boot-time ms plus an offset, so that it runs on from boot to boot. Over a host reboot it stands
+still until elapsed time is known from the pump's tick or from a person; then what lies before the reboot is
+moved back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pump_ctrl.drivers.base import Permit
+from pump_ctrl.safety.alarms import Board
+from pump_ctrl.safety.ask import Ask, Purpose, steps_from_json
+from pump_ctrl.safety.curve import FAR, FAR_PAST, ZL_PER_NL
+from pump_ctrl.safety.doses import BEFORE, Draft, Terms, draft
+from pump_ctrl.safety.history import History
+from pump_ctrl.safety.limits import MS_PER_HOUR, NL_PER_ML, WINDOWS_H, Limits, Mix, limits_of
+from pump_ctrl.safety.path import Front, Path
+
+Data = Mapping[str, Any]
+PLAN_TOLERANCE_MS: Final = 2_000  # a confirm that moves plan time by more opens a new basal account (D-16)
+TICK_TRUST: Final = (95, 100)  # a pump's clock may be so slow or fast (D-16, F-47)
+EMPTY_PATH: Final = Path(0, 0, (Front((), 0, 0),))
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The pump's own time, read between two instants."""
+
+    since: int
+    at: int
+    epoch: int
+    tick_ms: int
+
+
+class State:
+    """The guard's knowledge. All times inside are guard time unless a name says otherwise."""
+
+    def __init__(self) -> None:
+        self.limits: Limits | None = None
+        self.history = History(WINDOWS_H[-1] * MS_PER_HOUR)
+        self.path = EMPTY_PATH
+        self.board = Board()
+        self.boot_id: str | None = None
+        self.last = 0  # instant of the last record
+        self.unsettled: dict[int, Permit] = {}
+        self.requests: dict[str, int] = {}  # request id -> permit id
+        self.last_permit = 0
+        self.dosed = False
+        self.confirmed = False
+        self.pump: str | None = None  # fingerprint of the pump that was confirmed
+        self.run_at = FAR_PAST  # last record written while running (D-14)
+        self.holds: dict[int, int] = {}  # nL that each hold since then may have given
+        self.primes: dict[int, int] = {}  # nL that each prime since the last new path may have given
+        self.loaded_at = FAR_PAST  # last load of another plan
+        self.fill = (0, 0, 0)  # declared content, low and high volume when it was filled
+        self._unnamed_fill = False
+        self._offset = 0
+        self._edge: int | None = None  # guard time of the reboot since when elapsed time is not known
+        self._plan: tuple[int, int] | None = None  # guard time, plan time
+        self._utc: tuple[int, int] | None = None  # guard time, UTC of the last confirm
+        self._moves = 0
+        self._tick: Tick | None = None
+
+    # Time.
+
+    def now(self, boot_ms: int, boot_id: str) -> int:
+        """Guard time. In a boot that no record has been written in, it stands."""
+        if self.boot_id is not None and boot_id != self.boot_id:
+            return self.last + 1
+        return max(self.last, boot_ms + self._offset)
+
+    def boot_ms(self, guard_ms: int) -> int:
+        """The inverse of ``now`` within this boot."""
+        return guard_ms - self._offset
+
+    @property
+    def timeless(self) -> bool:
+        """Elapsed time is not known since a reboot of the host."""
+        return self._edge is not None
+
+    def plan_ms(self, now: int) -> int | None:
+        """Plan time; None before the first confirm and while elapsed time is not known."""
+        if self._plan is None or self.timeless:
+            return None
+        return self._plan[1] + now - self._plan[0]
+
+    def utc_ms(self, now: int, wall_ms: int) -> int:
+        """UTC of the last confirm and what has gone by since; the wall clock only before the first (D-16)."""
+        return wall_ms if self._utc is None else self._utc[1] + now - self._utc[0]
+
+    def _tell(self, at: int, boot_id: str) -> int:
+        """Guard time of a record; the first one of a boot fixes how guard time runs in it."""
+        if self.boot_id is None:
+            self.boot_id = boot_id
+        elif boot_id != self.boot_id:
+            self.boot_id, self._offset = boot_id, self.last + 1 - at
+            if self._edge is None:
+                self._edge = self.last
+            self.history.unclocked(self.last)
+        self.last = max(self.last, at + self._offset)
+        return self.last
+
+    def _age(self, gap: int, doubt: int, sure: int, now: int) -> None:
+        """The host was off for ``gap`` ms, or ``doubt`` less: what was before moves back; boluses by
+        ``sure``.
+        """
+        edge = self._edge
+        if edge is None:
+            return
+        self.history.age(gap, doubt, sure, now)
+        self.run_at -= gap if self.run_at <= edge else 0
+        self.loaded_at -= sure if self.loaded_at <= edge else 0
+        if self._plan is not None and self._plan[0] <= edge:
+            self._plan = (self._plan[0] - gap, self._plan[1])
+        if self._utc is not None and self._utc[0] <= edge:
+            self._utc = (self._utc[0] - gap, self._utc[1])
+        if self._tick is not None and self._tick.at <= edge:
+            self._tick = replace(self._tick, since=self._tick.since - gap, at=self._tick.at - gap)
+        self._edge = None
+
+    # Records.
+
+    def apply(self, kind: str, data: Data, boot_id: str) -> None:
+        """Take in one record; kinds that are not the guard's are left alone."""
+        handler: Callable[[State, int, Data], None] | None = _HANDLERS.get(kind)
+        if handler is None:
+            return
+        handler(self, self._tell(data["at"], boot_id), data)
+        self._narrow(self.primes, self.history.dose_most_nl)
+        self._narrow(self.holds, self.history.run_most_nl)
+
+    def _narrow(self, given: dict[int, int], most_nl: Callable[[int], int | None]) -> None:
+        for permit_id, known in given.items():
+            most = most_nl(permit_id)
+            given[permit_id] = known if most is None else min(known, most)
+
+    def _limits(self, at: int, data: Data) -> None:
+        old, new = self.limits, limits_of(data["limits"])
+        self.limits = new
+        self.history.window_ms = max(self.history.window_ms, new.window_ms)
+        other = old is None or old.plan_sha256 != new.plan_sha256
+        low, high = self._filled_at(at)
+        if old is None:
+            self.path = Path(0, 0, (Front(new.path_fluid, 0, 0),))
+            self.fill = (new.fill_nl, 0, 0)
+        fronts = self.path.fronts
+        if new.path_fluid and not any(front.mix == new.path_fluid for front in fronts):
+            self.path = self.path.filled(new.path_fluid, low, high)
+        filled = self.path.filled(new.reservoir_fluid, low, high)
+        self.path = Path(new.tip_lo_nl, new.tip_hi_nl, filled.fronts)
+        self._unnamed_fill = False
+        if other:
+            self.primes = {}
+            self._plan = None
+            self.loaded_at = at if old is not None else FAR_PAST
+        if data["plan_ms"] is not None:
+            self._plan = (at, data["plan_ms"])
+
+    def _filled_at(self, at: int) -> tuple[int, int]:
+        """Volume bounds when the present fluid went in: at the last refill that named none, else now."""
+        if self._unnamed_fill:
+            return self.fill[1], self.fill[2]
+        return self.history.low_nl, self.history.most_nl(at)
+
+    def _intent(self, at: int, data: Data) -> None:
+        steps = steps_from_json(data["steps"])
+        ask = Ask(data["request"], Purpose(data["purpose"]), data["account"], steps)
+        permit = Permit(data["id"], steps, data["expires_ms"])
+        doubt = FAR if data["doubt_ms"] is None else data["doubt_ms"]
+        self.history.begin(self.drafted(ask, at, doubt=doubt, permit_id=permit.id))
+        self.path = self.path.settled(self.history.low_nl)
+        self.unsettled[permit.id] = permit
+        self.requests[ask.request_id] = permit.id
+        self.last_permit = permit.id
+        self.dosed = True
+        if ask.purpose is Purpose.HOLD:
+            self.holds[permit.id] = permit.volume_nl
+        else:
+            self._running(at)
+        if ask.purpose is Purpose.PRIME:
+            self.primes[permit.id] = permit.volume_nl
+
+    def _running(self, at: int) -> None:
+        self.run_at, self.holds = at, {}
+
+    def _outcome(self, at: int, data: Data) -> None:
+        permit_id = data["id"]
+        if data["what"] == "acked":
+            self.history.acked(permit_id, at)
+            self._settled(permit_id)
+        elif data["what"] == "refused":
+            self._not_given(permit_id)
+        self._reading(at, data)
+
+    def _evidence(self, at: int, data: Data) -> None:
+        if data["what"] == "given":
+            self.history.given(data["id"], at, data["hi"], ended=data["ended"])
+            self._settled(data["id"])
+        else:
+            self._not_given(data["id"])
+        self._reading(at, data)
+
+    def _not_given(self, permit_id: int) -> None:
+        """Proof that the permit gave nothing: its request may be asked again."""
+        self.history.dropped(permit_id)
+        self._settled(permit_id)
+        self.holds.pop(permit_id, None)
+        self.primes.pop(permit_id, None)
+        self.requests = {name: known for name, known in self.requests.items() if known != permit_id}
+
+    def _settled(self, permit_id: int) -> None:
+        self.unsettled.pop(permit_id, None)
+
+    def _resolve(self, at: int, data: Data) -> None:
+        self.history.released(data["id"], at)
+        self._settled(data["id"])
+
+    def _stop(self, at: int, data: Data) -> None:
+        if data["what"] == "acked":
+            self.history.stopped(at)
+        self._reading(at, data)
+
+    def _counter(self, at: int, data: Data) -> None:
+        self._reading(at, data)
+        if data["run"]:
+            self._running(at)
+
+    def _reading(self, at: int, data: Data) -> None:
+        """A counter, with when the question left; the pump's own time tells how long the host was off."""
+        if data.get("counter") is None or self.limits is None:
+            return
+        since = min(at, data["since"] + self._offset)
+        self._by_tick(since, at, data)
+        since = since if self._edge is None else max(since, self._edge + 1)  # it was asked in this boot
+        fronts = self.path.fronts
+        tip = fronts[0].mix if len(fronts) == 1 else self.path.tip(self.history.low_nl, self.history.high_nl)
+        grain = self.limits.pump.grain_nl
+        self.history.reading(since, at, data["epoch"], data["counter"], grain, tip)
+
+    def _by_tick(self, since: int, at: int, data: Data) -> None:
+        """The pump's own time between two readings, each taken somewhere within its exchange."""
+        tick, last = data["tick_ms"], self._tick
+        if self._edge is not None and tick is not None and last is not None and last.at <= self._edge:
+            told = tick - last.tick_ms
+            if last.epoch == data["epoch"] and told >= 0:
+                least, most = told - (at - last.since), told - (since - last.at)
+                trust, of = TICK_TRUST
+                sure = told * trust // of - (at - last.since)
+                self._age(max(0, most), most - least, max(0, sure), at)
+        self._tick = None if tick is None else Tick(since, at, data["epoch"], tick)
+
+    def _refill(self, at: int, data: Data) -> None:
+        self.fill = (data["fill_nl"], self.history.low_nl, self.history.most_nl(at))
+        self._unnamed_fill = data["fluid"] is None
+        if data["fluid"] is not None:
+            mix: Mix = tuple(sorted((drug, pg_per_ml) for drug, pg_per_ml in data["fluid"].items()))
+            self.path = self.path.filled(mix, self.fill[1], self.fill[2])
+        if data["new_path"]:
+            self.primes = {}
+
+    def _confirm(self, at: int, data: Data) -> None:
+        gap = data["off_ms"] if data["off_ms"] is not None else self._gap_by_plan(at, data["plan_ms"])
+        self._age(gap, 0, gap, at)
+        plan = self.plan_ms(at)
+        if plan is not None and abs(plan - data["plan_ms"]) > PLAN_TOLERANCE_MS:
+            self._moves += 1
+        self._plan, self._utc = (at, data["plan_ms"]), (at, data["utc_ms"])
+        self.confirmed, self.pump = True, data["pump"]
+        self._running(at)
+        if data["given"]:
+            mix: Mix = tuple(sorted((drug, pg * NL_PER_ML) for drug, pg in data["given"].items()))
+            self.history.block((BEFORE, mix), ZL_PER_NL, at - 1, at)
+            self.history.lock(at)
+
+    def _gap_by_plan(self, at: int, plan_ms: int) -> int:
+        """How long the host was off, if plan time is ``plan_ms`` now; 0 where the plan is another one."""
+        return 0 if self._plan is None else max(0, plan_ms - self._plan[1] - (at - self._plan[0]))
+
+    def _alarm(self, at: int, data: Data) -> None:
+        match data["what"]:
+            case "raised":
+                self.board.raised(data["code"], at, data["detail"])
+            case "gone":
+                self.board.gone(data["code"])
+            case _:
+                self.board.acknowledged(data["code"])
+
+    # What the rules ask.
+
+    def drafted(self, ask: Ask, at: int, *, doubt: int, permit_id: int = 0) -> Draft:
+        """The request as pieces, if it were sent ``at``."""
+        limits = self.limits
+        if limits is None:
+            raise ValueError("no limits are in force")
+        history, path = self.history, self.path
+        before = history.high_nl if self.unsettled else history.most_nl(at + limits.stop_ms)
+        plan = limits.plan_sha256[:16]
+        terms = Terms(
+            basal_key=f"{plan}/{ask.account}/{self._moves}",
+            bolus_key=f"{plan}/{ask.account}",
+            tip=lambda nl: path.tip(history.low_nl, before + nl),
+            filled=path.newest,
+            grain_nl=limits.pump.grain_nl,
+        )
+        return draft(ask.steps, ask.purpose, terms, permit_id=permit_id, sent=at, doubt=doubt)
+
+    def left_by(self, now: int) -> tuple[int, int]:
+        """Least and most that has left by ``now`` since the last fill, nL."""
+        _, low, high = self.fill
+        return max(0, self.history.low_nl - high), self.history.most_nl(now) - low
+
+    @property
+    def since_fill(self) -> tuple[int, int]:
+        """Least and most that has left since the last fill, nL, with everything that may still flow."""
+        _, low, high = self.fill
+        return max(0, self.history.low_nl - high), self.history.high_nl - low
+
+
+_HANDLERS: Final[Mapping[str, Callable[[State, int, Data], None]]] = {
+    "limits": State._limits,
+    "confirm": State._confirm,
+    "intent": State._intent,
+    "outcome": State._outcome,
+    "evidence": State._evidence,
+    "stop": State._stop,
+    "counter": State._counter,
+    "resolve": State._resolve,
+    "refill": State._refill,
+    "alarm": State._alarm,
+}

@@ -1,0 +1,162 @@
+"""Watches the pump: silence, a stale status, a counter that does not follow its command, the pump's own
+alarms.
+
+Layer      safety, pure: statuses and ``now`` come in, actions go out; the guard carries them out.
+Hazard     a pump that does something else than it was told, or nothing, and nobody looks (S-22, S-23, S-31).
+Invariant  each condition raises its own alarm within its bound, and a near miss raises none.
+Tests      tests/safety/test_watchdog.py
+
+Only what can be read is compared: what the guard knows to have been commanded with the pump's own counter.
+What the plan asks and nobody commanded is the controller's to watch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from pump_ctrl.drivers.base import PumpState, PumpStatus
+
+
+class Remedy(StrEnum):
+    """What has to be done beside the alarm."""
+
+    NOTHING = "nothing"
+    STOP = "stop"
+    HOLD = "hold"  # stop, unless the plan has a bounded hold: then what runs goes on to its end
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An alarm condition that holds, or holds no more, and what to do about it."""
+
+    code: str
+    holds: bool
+    detail: str
+    remedy: Remedy = Remedy.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Bounds of data/timing.toml; times in ms. ``under_ms`` is the drug's: 4 h baclofen and clonidine, 12 h
+    others.
+    """
+
+    poll_ms: int = 15_000
+    silent_polls: int = 3
+    stale_ticks: int = 3
+    off_steps: int = 2
+    off_percent: int = 15
+    least_steps: int = 4
+    under_ms: int = 14_400_000
+
+
+STATES: Final = {PumpState.STALLED: "stalled", PumpState.EMPTY: "empty", PumpState.FAILED: "failed"}
+PUMP_ALARMS: Final = {
+    "stall": "stalled",
+    "empty": "empty",
+    "low_battery": "battery-low",
+    "end_of_service": "failed",
+    "low_reservoir": "reservoir-low",
+}
+CONDITIONS: Final = frozenset({*STATES.values(), *PUMP_ALARMS.values()})
+_ANSWERED: Final = (Action("silence", False, ""), Action("stale", False, ""))
+
+
+class Watchdog:
+    """One pump's watch.
+
+    Args:
+        watch: the bounds.
+        step_nl: the pump's step.
+        now: when watching begins.
+    """
+
+    def __init__(self, watch: Watch, step_nl: int, now: int) -> None:
+        self._watch, self._step_nl = watch, step_nl
+        self._heard_at, self._unanswered = now, 0
+        self._last: PumpStatus | None = None
+        self._equal = 1  # statuses in a row with the same tick
+        self._from: tuple[int, int] | None = None  # instant and counter that commanded and counted run from
+        self._flowed_at = now
+
+    @property
+    def compares_from(self) -> int | None:
+        """Instant from which on the guard has to sum up what it commanded."""
+        return None if self._from is None else self._from[0]
+
+    def silent(self, now: int) -> list[Action]:
+        """A question was not answered: silence after three of them, over more than three polls."""
+        self._unanswered += 1
+        quiet, most = now - self._heard_at, self._watch.silent_polls * self._watch.poll_ms
+        if quiet <= most or self._unanswered < self._watch.silent_polls:
+            return []
+        return [Action("silence", True, f"no answer for {quiet} ms, at most {most} ms", Remedy.HOLD)]
+
+    def overtaken(self, status: PumpStatus) -> list[Action]:
+        """A status that the pump pushed before the last one that was read: only its alarms are news."""
+        return [action for action in _conditions(status.alarms, status.state) if action.holds]
+
+    def status(self, status: PumpStatus, now: int, commanded_nl: int | None) -> list[Action]:
+        """The pump said how it is. ``commanded_nl`` since ``compares_from``; None: not certain."""
+        last = self._last
+        if last is not None and status.epoch == last.epoch and status.tick <= last.tick:
+            return self._stale(status)
+        self._last, self._heard_at, self._unanswered, self._equal = status, now, 0, 1
+        reset = last is not None and status.epoch != last.epoch
+        actions = [*_ANSWERED]
+        if reset:
+            actions += [Action("pump-reset", True, f"epoch {status.epoch}"), Action("pump-reset", False, "")]
+        actions += _conditions(status.alarms, status.state)
+        if reset or last is None or commanded_nl is None:
+            self._restart(status, now)
+            return actions
+        return actions + self._compare(status, now, commanded_nl)
+
+    def _stale(self, status: PumpStatus) -> list[Action]:
+        self._equal += 1
+        if self._equal < self._watch.stale_ticks:
+            return []
+        return [Action("stale", True, f"{self._equal} statuses with tick {status.tick}", Remedy.STOP)]
+
+    def _restart(self, status: PumpStatus, now: int) -> None:
+        self._from, self._flowed_at = (now, status.delivered_nl), now
+
+    def _compare(self, status: PumpStatus, now: int, commanded_nl: int) -> list[Action]:
+        """Commanded against counted, once there is enough of either to compare."""
+        since, counter = self._from or (now, status.delivered_nl)
+        counted = status.delivered_nl - counter
+        if max(counted, commanded_nl) < self._watch.least_steps * self._step_nl:
+            return []
+        actions = self._under(counted, commanded_nl, now)
+        off = max(self._watch.off_steps * self._step_nl, self._watch.off_percent * commanded_nl // 100)
+        differs = abs(counted - commanded_nl) > off
+        over = counted > commanded_nl
+        detail = f"{commanded_nl} nL commanded, {counted} nL counted in {now - since} ms" if differs else ""
+        remedy = Remedy.STOP if over else Remedy.HOLD
+        actions.append(Action("disagreement", differs, detail, remedy if differs else Remedy.NOTHING))
+        if differs and over:
+            actions.append(Action("over-delivery", True, detail, Remedy.STOP))
+        if counted > 0:
+            self._restart(status, now)
+        return actions
+
+    def _under(self, counted: int, commanded_nl: int, now: int) -> list[Action]:
+        if counted > 0:
+            return [Action("under-delivery", False, "")]
+        quiet = now - self._flowed_at
+        if quiet < self._watch.under_ms:
+            return []
+        return [Action("under-delivery", True, f"{commanded_nl} nL commanded, nothing flowed for {quiet} ms")]
+
+
+@lru_cache(maxsize=64)  # nearly every status says the same: 7 actions are not made anew each time
+def _conditions(alarms: frozenset[str], state: PumpState) -> tuple[Action, ...]:
+    """The pump's own alarms, as far as the table knows them; what it does not tell any more has gone."""
+    true = {PUMP_ALARMS[name] for name in alarms if name in PUMP_ALARMS}
+    true |= {STATES[state]} & CONDITIONS if state in STATES else set()
+    return tuple(
+        Action(code, code in true, "told by the pump" if code in true else "") for code in sorted(CONDITIONS)
+    )

@@ -1,0 +1,246 @@
+"""The wire between host and simulated pump, with a latency each way and with whatever goes wrong on it.
+
+Layer      sim. Imports `sim.world`, `sim.firmware.reference` and the registry, whose names it also offers.
+Rule       draws no random numbers. Bytes arrive in the order of their arrival times; at one instant, in the
+           order in which they were sent.
+Invariant  advance(a) then advance(b) is advance(b): the pump gets every byte at its exact arrival time.
+Tests      tests/unit/sim/test_faults.py, tests/properties/test_world_step_independence.py
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import Final
+from zlib import crc32
+
+from sim.fault_registry import (
+    FAULTS,
+    Fault,
+    Kind,
+    Param,
+    parse_time,
+    pump_faults,
+    time_text,
+    wire_faults,
+)
+from sim.firmware.reference import ReferenceFirmware
+from sim.world import World
+
+__all__ = [
+    "FAULTS",
+    "Fault",
+    "FaultyWire",
+    "Kind",
+    "Param",
+    "parse_time",
+    "pump_faults",
+    "time_text",
+    "wire_faults",
+]
+
+_TYPE_AT: Final = 4  # SOF, length 2, version, type
+_TYPE_NAMES: Final = {1: "hello", 2: "status", 3: "propose", 4: "commit", 5: "stop", 6: "outcome"}
+_MOST_REPLAYED: Final = 64
+Copies = list[tuple[int, bytes]]  # (how much later, bytes)
+
+
+class _Armed:
+    """A fault of the wire and how many messages it has seen."""
+
+    __slots__ = ("at_ms", "count", "fault", "nth", "seen", "type")
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault, self.at_ms, self.seen = fault, fault.at_ms, 0
+        self.type, self.nth, self.count = fault.word("type"), fault.number("nth"), fault.number("count")
+
+    def hits(self, kind: str, at_ms: int) -> bool:
+        """Whether it befalls this message, which it counts."""
+        if at_ms < self.at_ms or not (self.type in {"all", kind} or (self.type == "any" and kind != "alarm")):
+            return False
+        self.seen += 1
+        return self.seen >= self.nth and (not self.count or self.seen < self.nth + self.count)
+
+
+class FaultyWire:
+    """Carries bytes between a host and a pump's firmware, and moves the world with them.
+
+    `tap`, if set, is told of all bytes: (time ms, "host-sent" | "pump-got" | "pump-sent" | "host-got",
+    bytes).
+
+    Raises:
+        ValueError: the latency is negative, or a fault is not one of the wire's.
+    """
+
+    __slots__ = (
+        "_firmware",
+        "_flight",
+        "_inbox",
+        "_latency",
+        "_number",
+        "_overtaken",
+        "_reply",
+        "_request",
+        "_said",
+        "_silences",
+        "_world",
+        "tap",
+    )
+
+    def __init__(
+        self, firmware: ReferenceFirmware, world: World, faults: Iterable[Fault] = (), latency_ms: int = 20
+    ) -> None:
+        if type(latency_ms) is not int or latency_ms < 0:
+            raise ValueError(f"latency must be an int of ms, at least 0, not {latency_ms!r}")
+        self._firmware, self._world, self._latency = firmware, world, latency_ms
+        self._flight: list[
+            tuple[int, int, bool, bytes, str]
+        ] = []  # arrival, number, to the pump, bytes, type
+        self._number = 0
+        self._inbox = bytearray()
+        self._request: list[_Armed] = []
+        self._reply: list[_Armed] = []
+        self._silences: list[tuple[int, int]] = []
+        self._overtaken: list[tuple[bytes, str]] = []
+        self._said: deque[bytes] = deque(maxlen=_MOST_REPLAYED + 1)  # the pump's replies, newest last
+        self.tap: Callable[[int, str, bytes], None] | None = None
+        for fault in faults:
+            self.inject(fault)
+
+    def inject(self, fault: Fault) -> None:
+        """Arm one more fault; one whose time is past counts from now on.
+
+        Raises:
+            ValueError: it is a fault of the pump.
+        """
+        where = fault.kind.where
+        if where == "pump":
+            raise ValueError(f"{fault}: happens in the pump; give it to the world")
+        if where == "request":
+            self._request.append(_Armed(fault))
+        elif where == "reply":
+            self._reply.append(_Armed(fault))
+        elif fault.name == "silence":
+            self._silences.append((fault.at_ms, fault.at_ms + fault.number("for")))
+        else:
+            data = bytes.fromhex(fault.word("hex")) * fault.number("times")
+            self._put(max(fault.at_ms, self._world.now_ms), fault.word("to") == "pump", data, "garbage")
+
+    def send(self, data: bytes, at_ms: int) -> None:
+        """The host sends bytes at `at_ms`, now or later, and not before what it sent already.
+
+        Raises:
+            ValueError: `at_ms` is past.
+        """
+        if at_ms < self._world.now_ms:
+            raise ValueError(f"it is {self._world.now_ms} ms; nothing can be sent at {at_ms} ms")
+        if self.tap:
+            self.tap(at_ms, "host-sent", data)
+        kind = _TYPE_NAMES.get(data[_TYPE_AT], "") if len(data) > _TYPE_AT else ""
+        overtaken, self._overtaken = self._overtaken, []
+        self._pass(self._request, data, kind, at_ms, to_pump=True)
+        for late, late_kind in overtaken:
+            self._place(at_ms, 0, late, late_kind, to_pump=True)
+
+    def advance(self, to_ms: int) -> None:
+        """Let time pass until `to_ms`, in the world too; bytes that arrive at that instant are delivered."""
+        flight, world = self._flight, self._world
+        while True:
+            at_ms = min(flight[0][0], to_ms) if flight else to_ms
+            world.advance(max(at_ms, world.now_ms))
+            self._collect()
+            if not flight or flight[0][0] > to_ms:
+                break
+            if flight[0][0] <= world.now_ms:
+                self._arrive()
+
+    def next_event_ms(self) -> int | None:
+        """First moment at which the host may have something to notice; None for never.
+
+        That is bytes arriving there, the earliest answer to bytes on their way to the pump, or the world's next
+        event: a host that waits for a reply moves the clock once, not twice.
+        """
+        event = self._world.next_event_ms()
+        if not self._flight:
+            return event
+        heard = min(at_ms + (self._latency if to_pump else 0) for at_ms, _, to_pump, _, _ in self._flight)
+        return heard if event is None else min(heard, event)
+
+    def take(self) -> bytes:
+        """Bytes that have arrived at the host since the last call."""
+        if not self._inbox:
+            return b""
+        data = bytes(self._inbox)
+        self._inbox.clear()
+        return data
+
+    def _collect(self) -> None:
+        """Put what the pump sent unasked on its way."""
+        for at_ms, data in self._firmware.take_pushed():
+            if self.tap:
+                self.tap(at_ms, "pump-sent", data)
+            self._pass(self._reply, data, "alarm", at_ms, to_pump=False)
+
+    def _arrive(self) -> None:
+        now_ms, _, to_pump, data, kind = heappop(self._flight)
+        if self.tap:
+            self.tap(now_ms, "pump-got" if to_pump else "host-got", data)
+        if not to_pump:
+            self._inbox += data
+            return
+        reply = self._firmware.handle(data, self._world.now_ms)
+        if reply:
+            self._said.append(reply)
+            if self.tap:
+                self.tap(now_ms, "pump-sent", reply)
+            self._pass(self._reply, reply, kind, now_ms, to_pump=False)
+
+    def _pass(self, armed: list[_Armed], data: bytes, kind: str, at_ms: int, *, to_pump: bool) -> None:
+        if not armed and not self._silences:  # a wire without faults: most runs, and most of their time
+            self._put(at_ms + self._latency, to_pump, data, kind)
+            return
+        copies: Copies = [(0, data)]
+        for one in armed:
+            if one.hits(kind, at_ms):
+                if one.fault.name == "reorder":
+                    self._overtaken += [(held, kind) for _, held in copies]
+                    copies = []
+                elif one.fault.name == "replay-reply":
+                    back = one.fault.number("back")
+                    copies = [(0, self._said[-1 - back])] if back < len(self._said) else []
+                else:
+                    copies = _befall(one.fault, copies)
+        for later, copy in copies:
+            self._place(at_ms, later, copy, kind, to_pump=to_pump)
+
+    def _place(self, at_ms: int, later: int, data: bytes, kind: str, *, to_pump: bool) -> None:
+        arrival = at_ms + self._latency + later
+        if not any(begin <= t < end for begin, end in self._silences for t in (at_ms, arrival)):
+            self._put(arrival, to_pump, data, kind)
+
+    def _put(self, arrival: int, to_pump: bool, data: bytes, kind: str) -> None:
+        if data:
+            heappush(self._flight, (arrival, self._number, to_pump, data, kind))
+            self._number += 1
+
+
+def _befall(fault: Fault, copies: Copies) -> Copies:
+    """What becomes of the bytes of one message."""
+    what = fault.name.rpartition("-")[0]
+    if what == "lose":
+        return []
+    if what == "delay":
+        return [(later + fault.number("by"), data) for later, data in copies]
+    if what == "duplicate":
+        return copies + [(later + fault.number("by"), data) for later, data in copies]
+    if what == "truncate":
+        return [(later, data[: fault.number("keep")]) for later, data in copies]
+    return [(later, _corrupt(fault, data)) for later, data in copies]
+
+
+def _corrupt(fault: Fault, data: bytes) -> bytes:
+    flipped = bytearray(data)
+    if flipped:
+        flipped[fault.number("byte") % len(flipped)] ^= fault.number("mask") & 0xFF
+    if fault.word("crc") == "repair" and len(flipped) > _TYPE_AT:
+        flipped[-4:] = crc32(bytes(flipped[1:-4])).to_bytes(4, "big")
+    return bytes(flipped)

@@ -1,0 +1,1 @@
+"""Pump firmware: menus, memory, alarms, wire replies; written from the protocol documents."""

@@ -1,0 +1,283 @@
+"""The world of one simulated pump: the pump, its fluids, what goes wrong in it, and what truly happened.
+
+Layer      sim. Composes `sim.mechanism`, `sim.fluid` and `sim.firmware`; imports nothing of the controller.
+Invariant  advance(a) then advance(b) is advance(b), exactly: state changes only at events, which happen in
+           a fixed order (what falls due in the pump first, then faults in the order in which they were
+           given).
+Time       ms of true time since the world began; the pump's own clock may differ.
+Tests      tests/unit/sim/test_world.py, tests/properties/test_world_step_independence.py
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Final
+
+from sim.fault_registry import Fault
+from sim.firmware.delivery import Steps
+from sim.firmware.reference import ReferenceFirmware
+from sim.fluid import PL_PER_NL, Fluid, FluidPath, Reservoir
+from sim.mechanism import Mechanism
+from sim.models import load_model
+from sim.motor import HOUR_MS, NEVER, Motor
+from sim.truth import Truth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How the world begins. Volumes nL, concentrations pg/mL, gain ppm.
+
+    `fill_nl` of `drugs` lies over `residual_nl` of `residual_drugs`, which mix at once; the residual cannot
+    be drawn. The path from pump to tip (tubing and catheter) holds `path_nl` of `path_drugs`: of nothing
+    unless it is said. `alarm_nl` is the calculated content at which the pump raises its low reservoir
+    alarm.
+    """
+
+    model: str
+    fill_nl: int
+    drugs: Mapping[str, int]
+    path_nl: int
+    residual_nl: int = 0
+    residual_drugs: Mapping[str, int] = field(default_factory=dict)
+    path_drugs: Mapping[str, int] = field(default_factory=dict)
+    gain_ppm: int = 1_000_000
+    serial: str = "SIM-0001"
+    seed: int = 0
+    alarm_nl: int = 0
+
+
+class World:
+    """One simulated pump and everything round it, moved by `advance` alone.
+
+    Raises:
+        ValueError: a number of the setup is out of range, or a fault is not one of the pump's.
+    """
+
+    __slots__ = ("_alarm_nl", "_due", "_given", "firmware", "mechanism", "model", "now_ms", "truth")
+
+    def __init__(self, setup: Setup, faults: Iterable[Fault] = ()) -> None:
+        self.model = load_model(setup.model)
+        _check(setup, self.model.capacity_nl)
+        reservoir = Reservoir(setup.residual_nl * PL_PER_NL, Fluid.of(setup.residual_drugs))
+        entering = reservoir.fill(setup.fill_nl * PL_PER_NL, Fluid.of(setup.drugs))
+        path = FluidPath(setup.path_nl * PL_PER_NL, Fluid.of(setup.path_drugs), entering)
+        fill_pl = setup.fill_nl * PL_PER_NL
+        self.mechanism = Mechanism(Motor(self.model), reservoir, path, fill_pl, setup.gain_ppm)
+        self.firmware = ReferenceFirmware(self.model, self.mechanism, serial=setup.serial, seed=setup.seed)
+        self.truth = Truth(self)
+        self.now_ms = 0
+        self._alarm_nl = setup.alarm_nl
+        self._due: list[tuple[int, int, Fault, bool]] = []  # at, number, fault, whether it begins
+        self._given = 0
+        self.firmware.delivery.fill(0, setup.fill_nl, setup.alarm_nl)
+        self.firmware.power_up(0)
+        self._schedule(faults)
+        self.advance(0)
+
+    def advance(self, to_ms: int) -> None:
+        """Let time pass until `to_ms`; what falls due at that very instant happens.
+
+        Raises:
+            ValueError: `to_ms` is in the past.
+        """
+        if to_ms < self.now_ms:
+            raise ValueError(f"the world is at {self.now_ms} ms and cannot go back to {to_ms} ms")
+        delivery, due = self.firmware.delivery, self._due
+        while delivery.next_ms <= to_ms or (due and due[0][0] <= to_ms):
+            if not due or delivery.next_ms <= due[0][0]:
+                self.now_ms = delivery.next_ms
+                delivery.elapse(self.now_ms)
+                if delivery.next_ms <= self.now_ms:
+                    raise AssertionError(f"the pump has work at {delivery.next_ms} ms that it does not do")
+            else:
+                at_ms, _, fault, begins = heappop(due)
+                self.now_ms = max(self.now_ms, at_ms)
+                self._happen(fault, begins=begins)
+        self.now_ms = to_ms
+
+    def next_event_ms(self) -> int | None:
+        """When something happens next that can be noticed from outside: an alarm, a fault; None for never.
+
+        The end of a step is none, unless a later step of the same run may raise an alarm.
+        """
+        at_ms = self.firmware.delivery.alarm_ms
+        if self._due:
+            at_ms = min(at_ms, self._due[0][0])
+        return None if at_ms >= NEVER else at_ms
+
+    def refill(self, volume_nl: int, drugs: Mapping[str, int], *, told_nl: int | None = None) -> int:
+        """A person draws out what is left, fills, and tells the pump the volume (`told_nl`: another than
+        the true).
+
+        Returns:
+            Volume that was drawn out, whole nL.
+
+        Raises:
+            ValueError: the volume is not positive or more than the reservoir holds.
+        """
+        if not 0 < volume_nl <= self.model.capacity_nl:
+            raise ValueError(f"fill of {volume_nl} nL: must be 1 to {self.model.capacity_nl} nL")
+        drawn_pl = self.mechanism.refill(self.now_ms, volume_nl * PL_PER_NL, Fluid.of(drugs))
+        self.firmware.delivery.fill(self.now_ms, volume_nl if told_nl is None else told_nl, self._alarm_nl)
+        return drawn_pl // PL_PER_NL
+
+    def power_cycle(self) -> None:
+        """Take the power away and give it back at once."""
+        self.firmware.power_up(self.now_ms)
+
+    def power_off(self) -> None:
+        """Take the power away: delivery ends, whatever the firmware believes."""
+        self.firmware.power_off(self.now_ms)
+
+    def power_on(self) -> None:
+        """Give it back."""
+        self.firmware.power_up(self.now_ms)
+
+    def inject(self, fault: Fault) -> None:
+        """Let a fault of the pump happen at its time, or now if that is past.
+
+        Raises:
+            ValueError: it is a fault of the wire.
+        """
+        self._schedule((fault,))
+        self.advance(self.now_ms)
+
+    def _schedule(self, faults: Iterable[Fault]) -> None:
+        for fault in faults:
+            if fault.kind.where != "pump":
+                raise ValueError(f"{fault}: happens on the wire; give it to the wire")
+            self._push(fault.at_ms, fault, begins=True)
+
+    def _push(self, at_ms: int, fault: Fault, *, begins: bool) -> None:
+        heappush(self._due, (at_ms, self._given, fault, begins))
+        self._given += 1
+
+    def _happen(self, fault: Fault, *, begins: bool) -> None:
+        _EFFECTS[fault.name](self, fault, begins)
+        self.firmware.delivery.elapse(self.now_ms)
+        lasts = "for" in (p.name for p in fault.kind.params) and fault.number("for")
+        if begins and lasts:
+            self._push(self.now_ms + lasts, fault, begins=False)
+
+
+def _check(setup: Setup, capacity_nl: int) -> None:
+    for name in ("fill_nl", "path_nl", "residual_nl", "gain_ppm", "alarm_nl"):
+        value = getattr(setup, name)
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{name} must be an int of at least 0, not {value!r}")
+    if not 0 < setup.fill_nl <= capacity_nl:
+        raise ValueError(f"fill_nl must be 1 to {capacity_nl} for {setup.model}, not {setup.fill_nl}")
+    if not setup.serial.isascii() or not 0 < len(setup.serial) <= 16:
+        raise ValueError(f"serial must be 1 to 16 ASCII characters, not {setup.serial!r}")
+
+
+# What each fault of the pump does; `begins` is false when its span is over.
+
+
+def _stall(world: World, fault: Fault, begins: bool) -> None:
+    if begins:
+        world.mechanism.block(world.now_ms, silent=bool(fault.number("silent")))
+    else:
+        world.mechanism.free(world.now_ms)
+
+
+def _stall_clear(world: World, fault: Fault, _begins: bool) -> None:
+    world.mechanism.free(world.now_ms, catch_up=bool(fault.number("catch_up")))
+
+
+def _over_infusion(world: World, fault: Fault, _begins: bool) -> None:
+    world.mechanism.set_gain(world.now_ms, fault.number("gain_ppm"))
+
+
+def _occlusion(world: World, fault: Fault, begins: bool) -> None:
+    if begins:
+        world.mechanism.occlude(world.now_ms, fault.number("limit_nl") * PL_PER_NL)
+    else:
+        world.mechanism.clear_occlusion(world.now_ms)
+
+
+def _occlusion_clear(world: World, _fault: Fault, _begins: bool) -> None:
+    world.mechanism.clear_occlusion(world.now_ms)
+
+
+def _free_flow(world: World, fault: Fault, begins: bool) -> None:
+    world.mechanism.set_free_flow(world.now_ms, fault.number("nl_per_h") * PL_PER_NL if begins else 0)
+
+
+def _empty(world: World, fault: Fault, _begins: bool) -> None:
+    world.mechanism.spill(world.now_ms, fault.number("left_nl") * PL_PER_NL)
+
+
+def _power_loss(world: World, fault: Fault, begins: bool) -> None:
+    if begins and fault.number("for"):
+        world.power_off()
+        return
+    world.power_on()
+    steps = fault.number("then_nl_per_h") * 24 // world.model.step_nl
+    if steps:
+        _run_unasked(world, ((steps, 24 * HOUR_MS),))
+
+
+def _counter_reset(world: World, fault: Fault, _begins: bool) -> None:
+    world.firmware.set_counter(world.now_ms, fault.number("value_nl"))
+
+
+def _counter_stuck(world: World, _fault: Fault, begins: bool) -> None:
+    world.mechanism.set_no_flow(world.now_ms, on=begins)
+
+
+def _battery(world: World, fault: Fault, _begins: bool) -> None:
+    left = 0 if fault.name == "battery-dead" else fault.number("percent")
+    world.firmware.delivery.set_battery(world.now_ms, left)
+
+
+def _clock_drift(world: World, fault: Fault, _begins: bool) -> None:
+    world.mechanism.drift(world.now_ms, fault.number("ppm"))
+
+
+def _stop_ignored(world: World, fault: Fault, _begins: bool) -> None:
+    world.firmware.stop_ignored = fault.word("reply")
+    world.firmware.stops_to_ignore = fault.number("count") or NEVER
+
+
+def _resume_after_reset(world: World, _fault: Fault, _begins: bool) -> None:
+    rest: Steps = world.firmware.delivery.what_is_left(world.now_ms)
+    world.power_cycle()
+    if rest:
+        _run_unasked(world, rest)
+
+
+def _run_unasked(world: World, steps: Steps) -> None:
+    delivery = world.firmware.delivery
+    alarms = delivery.alarms
+    delivery.start(world.now_ms, 0, steps)
+    delivery.alarms |= alarms  # no COMMIT was accepted that could clear one
+
+
+def _status_stuck(world: World, _fault: Fault, begins: bool) -> None:
+    world.firmware.freeze_status(on=begins)
+
+
+def _runaway(world: World, fault: Fault, begins: bool) -> None:
+    world.mechanism.run_away(world.now_ms, fault.number("factor") if begins else 1)
+
+
+_EFFECTS: Final[Mapping[str, Callable[[World, Fault, bool], None]]] = {
+    "stall": _stall,
+    "stall-clear": _stall_clear,
+    "over-infusion": _over_infusion,
+    "occlusion": _occlusion,
+    "occlusion-clear": _occlusion_clear,
+    "free-flow": _free_flow,
+    "empty": _empty,
+    "power-loss": _power_loss,
+    "counter-reset": _counter_reset,
+    "counter-stuck": _counter_stuck,
+    "battery-low": _battery,
+    "battery-dead": _battery,
+    "clock-drift": _clock_drift,
+    "stop-ignored": _stop_ignored,
+    "resume-after-reset": _resume_after_reset,
+    "status-stuck": _status_stuck,
+    "runaway": _runaway,
+}

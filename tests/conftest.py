@@ -1,0 +1,36 @@
+"""Settings of every test run: Hypothesis profiles, and which tests only ``--deep`` asks for.
+
+``fast`` (the default) draws the same examples each time, so that a red run is a change and not luck; ``deep``
+draws new ones, many more, and prints how to repeat a failure. ``PUMP_CTRL_HYPOTHESIS`` names the profile.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("fast", deadline=None, derandomize=True, max_examples=60, print_blob=True)
+settings.register_profile(
+    "deep",
+    deadline=None,
+    max_examples=2_000,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],  # a long example is what deep runs are for
+)
+settings.load_profile(os.environ.get("PUMP_CTRL_HYPOTHESIS", "fast"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--deep``."""
+    parser.addoption("--deep", action="store_true", help="also run the tests marked deep")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the long runs unless they were asked for."""
+    if config.getoption("--deep"):
+        return
+    long_runs = [item for item in items if item.get_closest_marker("deep")]
+    config.hook.pytest_deselected(items=long_runs)
+    items[:] = [item for item in items if item not in set(long_runs)]

@@ -1,0 +1,149 @@
+"""D-05, D-06, S-04: where each command counts, and what proof narrows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pump_ctrl.drivers.base import Given, Unknown
+from pump_ctrl.safety.ask import Purpose
+from pump_ctrl.safety.curve import ZL_PER_NL, content
+from pump_ctrl.safety.doses import EVERYWHERE
+from pump_ctrl.safety.history import History
+from tests.safety.kit import CAPABILITIES, DAY, HOUR, MINUTE, Bench, account, basal, bolus, limits, rows
+
+WIDE = (10**9,) * 3
+LIMITS = limits(
+    [account(rows=rows(WIDE, WIDE, bolus_max_pg_per_h=10**8), max_bolus_nl=90_000)],
+    caps=[{"drug": "baclofen", "hours": 24, "pg": 10**9}],
+)
+
+
+def ready(**capabilities: object) -> Bench:
+    return Bench(LIMITS, replace(CAPABILITIES, **capabilities)).confirmed()  # type: ignore[arg-type]
+
+
+def held(bench: Bench, start: int, end: int) -> int:
+    """Most between two instants, to the nearest nL."""
+    history = bench.guard._state.history
+    return (content(history._volume(), start, end) + ZL_PER_NL // 2) // ZL_PER_NL
+
+
+def test_at_a_fall_of_the_rate_the_old_rate_lasts_for_the_doubt() -> None:
+    """3,600,000 nL/h are 1 nL/ms; begun within 2 s: 3,600 nL step, then a rest."""
+    bench = ready(max_nl_per_h=3_600_000)
+    known = bench.guard._state.limits
+    assert known is not None
+    bench.guard._state.limits = replace(known, pump=replace(known.pump, max_nl_per_h=3_600_000))
+    bench.pump.latency_ms = 2_000
+    bench.ask(basal(3_600, 3_600), basal(0, HOUR))
+    assert held(bench, 0, 3_600) == 3_600
+    assert held(bench, 0, HOUR) == 5_600  # any window: it can lie anywhere within [0, 2 s]
+    assert held(bench, 2_000, 5_600) == 3_600
+    assert held(bench, 5_600, HOUR) == 0
+
+
+def test_an_acknowledged_run_cuts_the_one_before_and_both_count_while_it_is_not_certain_which() -> None:
+    bench = ready()
+    bench.pump.latency_ms = 1_000
+    bench.ask(basal(36_000, HOUR))  # 10 nL/s
+    bench.at(HOUR // 2)
+    bench.ask(basal(18_000, HOUR))  # 5 nL/s
+    assert held(bench, HOUR // 2, HOUR // 2 + 1_000) == 10
+    assert held(bench, HOUR // 2 + 1_000, HOUR // 2 + 2_000) == 5
+    assert held(bench, 0, DAY) == 18_000 + 10 + 5 * 3_600
+
+
+def test_an_unknown_run_counts_at_each_instant_as_the_larger_of_the_two() -> None:
+    bench = ready(ttl_ms=0)
+    bench.pump.latency_ms = 0
+    bench.ask(basal(36_000, HOUR))
+    bench.at(HOUR // 2)
+    bench.pump.answers = ["lost"]
+    assert isinstance(bench.ask(basal(9_000, HOUR // 4), basal(72_000, HOUR)), Unknown)
+    assert held(bench, HOUR // 2, HOUR * 3 // 4) == 9_000
+    assert held(bench, HOUR * 3 // 4, HOUR) == 18_000
+    assert held(bench, HOUR, 2 * HOUR) == 54_000 + 40  # and 2 s of doubt at its end
+    bench.guard.settle()
+    assert held(bench, HOUR // 2, DAY) == 18_000
+
+
+def test_evidence_that_it_runs_cuts_the_old_run_and_keeps_the_doubt_of_its_begin() -> None:
+    bench = ready(ttl_ms=0)
+    bench.pump.latency_ms = 0
+    bench.ask(basal(36_000, HOUR))
+    bench.at(HOUR // 2)
+    bench.pump.answers = ["unheard"]
+    bench.ask(bolus(6_000, 10 * MINUTE), basal(9_000, HOUR // 2), purpose=Purpose.SCHEDULED)
+    bench.wait(MINUTE)
+    assert isinstance(bench.guard.settle(), Given)
+    begin = HOUR // 2
+    assert held(bench, begin, begin + 2_000) == 20 + 20  # old basal, and the bolus at 10 nL/s
+    assert held(bench, begin + 2_000, DAY) == 6_000 + 9_000 + 10
+    assert bench.guard._state.history.last_bolus_end == begin + 2_000 + 10 * MINUTE
+
+
+def test_evidence_of_an_ended_run_bounds_its_bolus_by_what_the_pump_tells_and_a_stroke() -> None:
+    bench = ready(ttl_ms=0)
+    bench.pump.latency_ms = 0
+    bench.pump.answers = ["unheard"]
+    bench.ask(bolus(6_000, 10 * MINUTE), basal(9_000, HOUR), purpose=Purpose.SCHEDULED)
+    bench.wait(MINUTE)
+    bench.pump._cut()
+    bench.wait(MINUTE)
+    assert isinstance(bench.guard.settle(), Given)
+    assert held(bench, 0, DAY) == 600 + 100
+    assert bench.guard._state.history.last_bolus_end == 2 * MINUTE
+
+
+def test_a_person_who_resolves_leaves_the_upper_bound_and_a_later_answer_cuts_it() -> None:
+    bench = ready(ttl_ms=0)
+    bench.pump.latency_ms = 0
+    bench.pump.answers = ["lost"]
+    bench.ask(basal(36_000, HOUR))
+    bench.guard.resolve(bench.pump.sent[0].id, "tester", "seen")
+    assert held(bench, 0, DAY) == 36_020
+    bench.at(HOUR // 2)
+    bench.ask(basal(0, HOUR))
+    assert held(bench, 0, DAY) == 18_000
+
+
+def test_an_acknowledged_stop_does_not_cut_what_is_unsettled() -> None:
+    """S-04: only proof of its own lowers it."""
+    bench = ready(ttl_ms=0)
+    bench.pump.latency_ms = 0
+    bench.pump.answers = ["lost"]
+    bench.ask(bolus(6_000, 10 * MINUTE), basal(36_000, HOUR), purpose=Purpose.SCHEDULED)
+    bench.wait(MINUTE)
+    bench.guard.stop("test")
+    assert held(bench, 0, DAY) == 42_020
+
+
+def test_a_bolus_stopped_before_it_can_have_begun_is_one_stroke() -> None:
+    bench = ready()
+    bench.pump.latency_ms = 0
+    bench.ask(bolus(6_000, 10 * MINUTE), purpose=Purpose.SCHEDULED)
+    bench.guard.stop("test")
+    assert held(bench, -HOUR, HOUR) == 100
+    assert bench.guard._state.history.last_bolus_end == 1
+
+
+def test_a_block_counts_whole_in_each_window_that_it_touches() -> None:
+    history = History(DAY)
+    history.block((EVERYWHERE, (("baclofen", 1_000_000),)), 500 * ZL_PER_NL, 100, 200)
+    assert [history.flowed_nl(a, b) for a, b in ((0, 100), (0, 101), (150, 160), (199, 300), (200, 300))] == [
+        0, 500, 500, 500, 0
+    ]  # fmt: skip
+    history.block((EVERYWHERE, ()), ZL_PER_NL, 300, 300)
+    assert history.flowed_nl(250, 301) == 1
+
+
+def test_the_largest_window_so_far_is_remembered_after_it_was_forgotten() -> None:
+    bench = ready()
+    bench.pump.latency_ms = 0
+    bench.ask(basal(18_000, HOUR // 2))
+    for hour in range(1, 60):
+        bench.at(hour * HOUR)
+        bench.ask(basal(900, HOUR))
+    assert bench.guard.worst("baclofen", 1) == 18_000
+    assert bench.guard.worst("baclofen", 4) == 18_000 + 3 * 900
+    assert bench.guard.worst("morphine", 1) == 0

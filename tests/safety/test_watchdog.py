@@ -1,0 +1,137 @@
+"""S-22, S-23, S-31, F-15, F-17, F-21, F-26 to F-29: each condition by a hit and by a near miss.
+
+Poll 15 s, silent after more than 3 polls, stale after 3 equal ticks, disagreement over max(2 steps, 15 %)
+once there are 4 steps of 100 nL to compare, under-delivery after 4 h.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pump_ctrl.drivers.base import PumpState, PumpStatus
+from pump_ctrl.safety.watchdog import Action, Remedy, Watch, Watchdog
+
+HOUR = 3_600_000
+
+
+def status(
+    tick: int, nl: int = 0, epoch: int = 7, state: PumpState = PumpState.RUNNING, *alarms: str
+) -> PumpStatus:
+    return PumpStatus(epoch, tick, 0, state, nl, alarms=frozenset(alarms))
+
+
+def dog() -> Watchdog:
+    return Watchdog(Watch(), 100, 0)
+
+
+def held(actions: list[Action]) -> dict[str, Remedy]:
+    return {action.code: action.remedy for action in actions if action.holds}
+
+
+@pytest.mark.parametrize(("now", "alarm"), [(44_999, False), (45_000, False), (45_001, True)])
+def test_silence_longer_than_three_polls_and_three_questions(now: int, alarm: bool) -> None:
+    watchdog = dog()
+    assert held(watchdog.silent(now)) == held(watchdog.silent(now)) == {}
+    assert held(watchdog.silent(now)) == ({"silence": Remedy.HOLD} if alarm else {})
+
+
+def test_an_answer_ends_the_silence() -> None:
+    watchdog = dog()
+    for _ in range(3):
+        watchdog.silent(50_000)
+    assert Action("silence", False, "") in watchdog.status(status(1), 60_000, None)
+    for now in (105_000, 105_001, 105_000):
+        assert held(watchdog.silent(now)) == {}
+    assert held(watchdog.silent(105_001)) == {"silence": Remedy.HOLD}
+
+
+def test_the_third_equal_tick_is_stale_and_does_not_count_as_an_answer() -> None:
+    watchdog = dog()
+    watchdog.status(status(5), 0, None)
+    assert watchdog.status(status(4), 2, None) == []
+    assert held(watchdog.status(status(5), 3, None)) == {"stale": Remedy.STOP}
+    for _ in range(3):
+        silence = watchdog.silent(45_001)
+    assert held(silence) == {"silence": Remedy.HOLD}
+    assert Action("stale", False, "") in watchdog.status(status(6), 4, None)
+    assert watchdog.status(status(6), 5, None) == []
+
+
+def test_a_new_epoch_is_a_reset_and_its_low_tick_is_not_stale() -> None:
+    watchdog = dog()
+    watchdog.status(status(9, 500), 0, None)
+    actions = watchdog.status(status(1, 0, epoch=8), 1_000, 600)
+    assert [a.holds for a in actions if a.code == "pump-reset"] == [True, False]
+    assert "disagreement" not in held(actions)
+
+
+@pytest.mark.parametrize(("commanded", "counted", "alarms"), [
+    (400, 400, set()), (400, 600, set()), (400, 601, {"disagreement", "over-delivery"}), (400, 200, set()),
+    (400, 199, {"disagreement"}), (399, 0, set()), (0, 399, set()),
+    (0, 400, {"disagreement", "over-delivery"}),
+    (10_000, 11_500, set()), (10_000, 11_501, {"disagreement", "over-delivery"}), (10_000, 8_500, set()),
+    (10_000, 8_499, {"disagreement"}), (10_000, 0, {"disagreement"}),
+])  # fmt: skip
+def test_a_counter_that_does_not_follow_its_command(commanded: int, counted: int, alarms: set[str]) -> None:
+    watchdog = dog()
+    watchdog.status(status(1, 1_000), 0, None)
+    assert watchdog.compares_from == 0
+    found = held(watchdog.status(status(2, 1_000 + counted), HOUR, commanded))
+    assert set(found) == alarms
+    if alarms:
+        over = counted > commanded
+        assert found["disagreement"] is (Remedy.STOP if over else Remedy.HOLD)
+
+
+def test_small_amounts_are_gathered_until_there_is_enough_to_compare() -> None:
+    watchdog = dog()
+    watchdog.status(status(1, 0), 0, None)
+    assert held(watchdog.status(status(2, 100), 1_000, 300)) == {}
+    assert watchdog.compares_from == 0
+    assert held(watchdog.status(status(3, 100), 2_000, 400)) == {"disagreement": Remedy.HOLD}
+    assert watchdog.compares_from == 2_000
+
+
+def test_an_agreement_clears_and_begins_anew() -> None:
+    watchdog = dog()
+    watchdog.status(status(1, 0), 0, None)
+    assert Action("disagreement", False, "") in watchdog.status(status(2, 400), 1_000, 400)
+    assert watchdog.compares_from == 1_000
+
+
+def test_while_it_is_not_certain_what_was_commanded_nothing_is_compared() -> None:
+    watchdog = dog()
+    watchdog.status(status(1, 0), 0, None)
+    assert held(watchdog.status(status(2, 9_000), 1_000, None)) == {}
+    assert watchdog.compares_from == 1_000
+
+
+@pytest.mark.parametrize(("ms", "alarm"), [(4 * HOUR - 1, False), (4 * HOUR, True)])
+def test_under_delivery_after_four_hours_without_flow(ms: int, alarm: bool) -> None:
+    watchdog = dog()
+    watchdog.status(status(1, 0), 0, None)
+    found = held(watchdog.status(status(2, 0), ms, 10_000))
+    assert ("under-delivery" in found) is alarm
+    assert found["disagreement"] is Remedy.HOLD
+    if alarm:
+        assert found["under-delivery"] is Remedy.NOTHING
+    assert Action("under-delivery", False, "") in watchdog.status(status(3, 500), ms + 1, 10_500)
+
+
+@pytest.mark.parametrize(("state", "alarms", "code"), [
+    (PumpState.STALLED, (), "stalled"), (PumpState.EMPTY, (), "empty"), (PumpState.FAILED, (), "failed"),
+    (PumpState.RUNNING, ("stall",), "stalled"), (PumpState.IDLE, ("low_battery",), "battery-low"),
+    (PumpState.IDLE, ("end_of_service",), "failed"), (PumpState.RUNNING, ("low_reservoir",), "reservoir-low"),
+    (PumpState.IDLE, ("empty",), "empty"),
+])  # fmt: skip
+def test_the_pumps_own_alarms_are_ours_while_it_tells_them(
+    state: PumpState, alarms: tuple[str, ...], code: str
+) -> None:
+    watchdog = dog()
+    assert held(watchdog.status(status(1, 0, 7, state, *alarms), 0, None)) == {code: Remedy.NOTHING}
+    assert held(watchdog.status(status(2, 0, 7, PumpState.IDLE, "reset", "unheard-of"), 0, None)) == {}
+
+
+def test_a_status_that_was_overtaken_tells_only_its_alarms() -> None:
+    assert held(dog().overtaken(status(1, 0, 7, PumpState.STALLED))) == {"stalled": Remedy.NOTHING}
+    assert dog().overtaken(status(1)) == []

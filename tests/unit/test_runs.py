@@ -1,0 +1,54 @@
+"""Spans at the edges: shorter than one pump step takes, in the middle of a bolus."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from pump_ctrl.controller.runs import Limits, basal_spans, bolus_span
+from pump_ctrl.controller.totals import Run, Totals
+from tests.toy_pace import DAY, HOUR, ToyPace
+
+STEP = 100
+LIMITS = Limits(step_nl=STEP, max_nl_per_h=1_000_000, max_steps=13)  # a pump step takes 360 ms at least
+MORNING = ToyPace((0, 47_966), (6 * HOUR, 600_000))
+
+
+@pytest.mark.parametrize("early_ms", [1, 120, 359])
+def test_a_step_too_short_for_one_pump_step_is_missed_and_not_carried_beyond_a_pump_step(
+    early_ms: int,
+) -> None:
+    start, carried = 6 * HOUR - early_ms, Fraction(99_999, 1_000)
+    short, rest = basal_spans(MORNING, start, 7 * HOUR, carried, LIMITS, room=13)
+    due = Fraction(47_966 * early_ms, DAY)
+    assert (short.volume_nl, short.missed) == (0, due if carried + due >= STEP else 0)
+    assert rest.missed == 0
+    left = carried + due - short.missed + MORNING.planned_basal_nl(6 * HOUR, 7 * HOUR) - rest.volume_nl
+    assert 0 <= left < STEP
+
+
+def test_a_run_that_ends_just_after_a_change_leaves_less_than_one_pump_step() -> None:
+    """Seen in a run of 90 days: every command begins some ms late, so that leases creep past a change."""
+    carried, end = Fraction(8_499, 1_000), 6 * HOUR + 120
+    spans = basal_spans(MORNING, 0, end, carried, LIMITS, room=13)
+    assert [span.volume_nl for span in spans] == [11_900, 0]
+    left = carried + MORNING.planned_basal_nl(0, end) - sum(span.volume_nl + span.missed for span in spans)
+    assert left == Fraction(99_999, 1_000)  # without a gap it would be 100.832: more than one pump step
+
+
+def test_in_the_middle_of_a_bolus_what_is_planned_of_it_is_what_is_due_by_then() -> None:
+    totals, pace = Totals(STEP), ToyPace((0, 2_400_000))
+    span = bolus_span(pace, 0, HOUR, Fraction(60_000), Fraction(0), LIMITS)
+    totals.grant(Run("slot:0:0", "scheduled", "stage-0", (span,), pace, 0), 0)
+    planned, commanded, missed = totals.at(HOUR // 4, pace)
+    assert (planned, commanded, missed) == (40_000, 40_000, 0)  # a quarter of 60,000 and of 100,000
+
+
+def test_a_bolus_that_is_cut_was_planned_whole() -> None:
+    totals, pace = Totals(STEP), ToyPace((0, 2_400_000))
+    span = bolus_span(pace, 0, HOUR, Fraction(60_000), Fraction(0), LIMITS)
+    totals.grant(Run("slot:0:0", "scheduled", "stage-0", (span,), pace, 0), 0)
+    gaps = totals.cut(HOUR // 4, 40_000, "paused")
+    assert (totals.planned, totals.commanded) == (85_000, 40_000)
+    assert [gap.volume for gap in gaps] == [45_000]
