@@ -13,8 +13,7 @@ from pathlib import Path
 from time import process_time
 from typing import Any, Final
 
-from pump_ctrl.bench.setup import concentrations
-from pump_ctrl.bench.stack import PERSON, SimulatedStack
+from pump_ctrl.bench.stack import SimulatedStack
 from pump_ctrl.therapy.formulary import load_formulary
 from pump_ctrl.therapy.limits import limits_bytes
 from pump_ctrl.therapy.plan import DosingPlan, load_plan
@@ -57,9 +56,8 @@ def live(stack: SimulatedStack, days: int) -> None:
 
 
 def refill(stack: SimulatedStack) -> None:
-    """A person fills the reservoir through the world's back door and tells the guard."""
-    stack.world.refill(stack.plan.reservoir.filled.nl, concentrations(stack.plan))
-    stack.guard.refill(by=PERSON, fill_nl=stack.limits["fill_nl"])
+    """A person fills the reservoir as the plan says and tells the controller."""
+    stack.refill()
 
 
 def sign_anew(stack: SimulatedStack) -> None:
@@ -67,16 +65,17 @@ def sign_anew(stack: SimulatedStack) -> None:
     now = stack.clock.utc_ms()
     limits = {key: value for key, value in stack.limits.items() if key != "checksum"}
     limits["valid"] = {"from_utc_ms": now, "until_utc_ms": now + 400 * DAY_MS}
-    denied = stack.guard.load(
-        checked(limits), by=PERSON, plan_ms=stack.controller.plan_ms(stack.clock.boot_ms())
-    )
-    if denied is not None:
-        raise AssertionError(f"the same plan, signed anew, was refused: {denied}")
+    stack.load(stack.plan, signed(limits))
 
 
 def checked(limits: dict[str, Any]) -> bytes:
     """A limits file of this content, with its checksum."""
-    return limits_bytes({**limits, "checksum": sha256(limits_bytes(limits)).hexdigest()})
+    return limits_bytes(signed(limits))
+
+
+def signed(limits: dict[str, Any]) -> dict[str, Any]:
+    """Limits of this content, with their checksum."""
+    return {**limits, "checksum": sha256(limits_bytes(limits)).hexdigest()}
 
 
 def check_life(stack: SimulatedStack, days: int) -> None:

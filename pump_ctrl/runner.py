@@ -10,18 +10,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Protocol, assert_never
 
 from pump_ctrl.clock import Clock
 from pump_ctrl.controller.core import Controller
-from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, ReadStatus, Settle, Write
+from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, Load, ReadStatus, Settle, Write
 from pump_ctrl.controller.events import (
     AlarmsChanged,
     Answered,
     Confirmed,
     Event,
     Halted,
+    Leaving,
     LedgerMoved,
+    LoadAnswered,
+    Offered,
+    Refilled,
     Requested,
     RequestKind,
     Settled,
@@ -30,14 +35,19 @@ from pump_ctrl.controller.events import (
     Waiting,
 )
 from pump_ctrl.controller.machine import State
+from pump_ctrl.controller.people import HOLDABLE
+from pump_ctrl.controller.prescription import Offer, Prescription
 from pump_ctrl.drivers.base import Evidence, PumpStatus, Refused, Unknown
 from pump_ctrl.errors import JournalError, LinkError, NotAllowed
 from pump_ctrl.safety.ask import Purpose
 from pump_ctrl.safety.guard import GuardedPump
 from pump_ctrl.safety.reconcile import Reconciliation
+from pump_ctrl.safety.state import LifeSign
 
 Wait = Callable[[int], object]
 CLOCK_JUMP_MS: Final = 2_000
+LEAVE_MARGIN_MS: Final = 5_000  # a last hold ends so much earlier: there is no time to tell it twice
+NO_PLANS: Final[Mapping[str, Prescription]] = MappingProxyType({})
 
 
 class Journal(Protocol):
@@ -63,7 +73,6 @@ class Runner:
         journal: where the controller's records go.
         clock: read once per turn.
         wait: returns at the given boot time, or earlier when the pump has spoken by itself.
-        start_utc_ms: UTC of plan time 0.
     """
 
     def __init__(
@@ -73,28 +82,36 @@ class Runner:
         journal: Journal,
         clock: Clock,
         wait: Wait,
-        start_utc_ms: int,
     ) -> None:
         self.controller, self.guard, self.journal = controller, guard, journal
-        self._clock, self._wait, self._start_utc_ms = clock, wait, start_utc_ms
+        self._clock, self._wait = clock, wait
+        self._load_refusal = ""
         self._utc_offset = clock.utc_ms() - clock.boot_ms()
         self._forbidden: tuple[bool, bool] | None = None  # None: the controller has to be told in any case
 
     # Starting.
 
-    def start(self) -> Reconciliation:
+    def start(
+        self, seen_alive: LifeSign | None = None, plans: Mapping[str, Prescription] = NO_PLANS
+    ) -> Reconciliation:
         """Take up the journal, ask the pump, and wait for a person unless the journal is new.
+
+        Args:
+            seen_alive: when the process before was last seen alive in RUN, if that is known.
+            plans: by SHA-256, the plans that were in force before the controller's own, by this journal.
 
         Returns:
             The reconciliation that a person has to confirm, by its code.
 
         Raises:
+            InvalidInput: a plan of the journal is missing, or another one than the controller's is in force.
+            JournalError: the journal's sums are not those of these plans.
             LinkError: the pump does not answer.
         """
         records = list(self.journal.records())
+        self.controller.take_up(records, plans)
         self.guard.replay(records)
-        for record in records:
-            self.controller.replay(record.kind, record.data)
+        self.guard.lived_until(seen_alive)
         identity = self.guard.identify()
         if isinstance(identity, Unknown):
             raise LinkError(
@@ -113,7 +130,8 @@ class Runner:
         """D-13: leave a proven run alone where the plan says to hold; STOP anything else, and a prime."""
         self.guard.raise_alarm("waiting", "the controller was started again")
         hold = self.guard.hold_until_ms
-        running = None if status is None or status.running_id is None else permits.get(status.running_id)
+        permit = None if status is None else self.guard.running_permit()
+        running = None if permit is None else permits.get(permit)
         proven = running not in (None, Purpose.PRIME) and self.guard.unsettled is None
         self._feed(
             Waiting(
@@ -128,10 +146,14 @@ class Runner:
     def _plan_ms(self) -> int:
         """Plan time as the guard knows it, else by the wall clock until a person confirms it."""
         known = self.guard.plan_ms
-        return self._clock.utc_ms() - self._start_utc_ms if known is None else known
+        return self._by_wall_clock() if known is None else known
+
+    def _by_wall_clock(self) -> int:
+        return self._clock.utc_ms() - self.controller.prescription.start_utc_ms
 
     def settle(self) -> Reconciliation:
-        """Ask the pump once more what became of an unsettled command, and say what is known now."""
+        """Ask the pump how it is and what became of an unsettled command, and say what is known now."""
+        self._feed(StatusRead(self.guard.read_status()))
         if self.guard.unsettled is not None:
             self._feed(Settled(self.guard.settle()))
         return self.guard.reconciliation()
@@ -168,7 +190,7 @@ class Runner:
             raise LinkError(
                 f"The pump does not answer: {status.detail}", do_now="Confirm again when it does."
             )
-        plan_ms = self._clock.utc_ms() - self._start_utc_ms
+        plan_ms = self._by_wall_clock()
         self.guard.confirm(by=by, code=code, plan_ms=plan_ms, given=given)
         self.guard.clear_alarm("waiting")
         self._forbidden = None
@@ -176,9 +198,9 @@ class Runner:
 
     # Running.
 
-    def run_until(self, boot_ms: int) -> None:
-        """Go on until the clock reads ``boot_ms``."""
-        while (now := self._clock.boot_ms()) < boot_ms:
+    def run_until(self, boot_ms: int, between: Callable[[], bool] = lambda: False) -> None:
+        """Go on until the clock reads ``boot_ms``, or ``between`` two turns says that it is enough."""
+        while (now := self._clock.boot_ms()) < boot_ms and not between():
             wake = min(self.controller.next_wakeup(), boot_ms)
             if wake > now:
                 self._wait(wake)
@@ -214,6 +236,54 @@ class Runner:
             self.journal.append("request", {"id": request_id, "kind": kind.value})
         self._feed(Requested(request_id, kind))
 
+    def refill(
+        self, by: str, fill_nl: int, fluid: Mapping[str, int] | None = None, *, new_path: bool = False
+    ) -> None:
+        """A person has drawn out what was left and filled the reservoir; possible in every state.
+
+        Args:
+            by: who.
+            fill_nl: the most that the reservoir holds now, with what may have stayed under the fill.
+            fluid: its largest concentration of each drug, pg/mL; None: as the plan in force names it, or the
+                one that is loaded next.
+            new_path: the path is new or was emptied and may be primed; that is done by the next resume or
+                confirm, or when somebody asks for it.
+
+        Raises:
+            NotAllowed: nobody stands for it.
+            JournalError: it could not be written.
+        """
+        if not by:
+            raise NotAllowed("A refill needs a name.")
+        low, high = self.guard.left_by_now_nl
+        self.guard.refill(by=by, fill_nl=fill_nl, fluid=fluid, new_path=new_path)
+        self._feed(Refilled(low, high, other_fluid=fluid is not None, new_path=new_path))
+
+    def load(self, prescription: Prescription, limits: bytes, by: str) -> bool:
+        """Somebody wants another signed plan in force, or the same one signed anew; the pump goes on meanwhile.
+
+        Returns:
+            Whether it is in force; else it waits for the end of the bolus that runs or is due. A restart
+            drops a load that waits.
+
+        Raises:
+            NotAllowed: it cannot be loaded now, or a rule forbids it; nothing has changed.
+            JournalError: it could not be written.
+        """
+        now, left = self._clock.boot_ms(), self.guard.left_by_now_nl[1]
+        why = self.controller.load_refusal(prescription, left, now) if by else "a load needs a name"
+        offer = Offer(prescription, limits, by)
+        if not why:
+            self.journal.append(
+                "request", {"id": offer.id, "kind": "load", "plan": prescription.plan, "by": by}
+            )
+            self._load_refusal = ""
+            self._feed(Offered(offer))
+            why = self._load_refusal
+        if why:
+            raise NotAllowed(f"The plan was not loaded: {why}.", pump_state="The plan in force goes on.")
+        return not self.controller.loading
+
     def acknowledge(self, by: str) -> None:
         """Somebody has seen every active alarm; what is still true stays active."""
         for alarm in self.guard.alarms:
@@ -221,11 +291,42 @@ class Runner:
         for event in self._look_at_alarms():
             self._feed(event)
 
+    def raise_alarm(self, code: str, detail: str) -> None:
+        """Something outside went wrong: raise its alarm, and do at once what it asks for."""
+        self.guard.raise_alarm(code, detail)
+        for event in self._look_at_alarms():
+            self._feed(event)
+
+    def leave(self) -> None:
+        """The process was asked to end: leave one bounded hold where the plan says so, else stop the pump (D-14).
+
+        What came of it, the controller's run and the guard's ``stop_open`` and ``unsettled`` tell.
+        """
+        if self.guard.in_run:
+            self.guard.lived_until(LifeSign(self._clock.boot_id(), self._clock.boot_ms()))
+        hold, before = self.guard.hold_until_ms, self.controller.state
+        if hold is not None and (self.guard.stop_open or Purpose.HOLD in self.guard.inhibitions):
+            hold = None
+        until = None if hold is None else hold - self._clock.boot_ms() + self._plan_ms() - LEAVE_MARGIN_MS
+        if self.controller.books.open_bolus is not None:
+            self._feed(Leaving(until))
+        self._feed(Leaving(until))
+        run = self.controller.run
+        if (
+            before in HOLDABLE
+            and run is not None
+            and run.purpose != Purpose.HOLD
+            and not self.guard.unsettled
+        ):
+            self._feed(Leaving(None))  # the hold was refused: what ran would go on for longer than it may
+
     def _feed(self, event: Event) -> None:
         queue = deque([event])
         while queue:
             effects = self.controller.handle(queue.popleft(), self._clock.boot_ms())
-            for effect in sorted(effects, key=_stop_first):
+            if len(effects) > 1:
+                effects.sort(key=_stop_first)
+            for effect in effects:
                 queue.extend(self._do(effect))
             if not queue:
                 queue.extend(self._look_at_alarms())
@@ -234,6 +335,12 @@ class Runner:
         match effect:
             case Write(kind, data):
                 return self._write(kind, data)
+            case Alarm(code, active, detail):
+                if active:
+                    self.guard.raise_alarm(code, detail)
+                else:
+                    self.guard.clear_alarm(code)
+                return ()
             case Deliver(ask):
                 outcome = self.guard.deliver(ask)
                 if isinstance(outcome, Refused):
@@ -245,13 +352,18 @@ class Runner:
                 return (Halted(self.guard.stop(why)),)
             case Settle():
                 return (Settled(self.guard.settle()),)
-            case Alarm(code, active, detail):
-                if active:
-                    self.guard.raise_alarm(code, detail)
-                else:
-                    self.guard.clear_alarm(code)
-                return ()
+            case Load(offer, plan_ms):
+                return self._load(offer, plan_ms)
         assert_never(effect)
+
+    def _load(self, offer: Offer, plan_ms: int) -> tuple[Event, ...]:
+        try:
+            denied = self.guard.load(offer.limits, by=offer.by, plan_ms=plan_ms)
+            self._load_refusal = "" if denied is None else str(denied)
+        except JournalError as error:
+            self.guard.raise_alarm("journal", str(error))
+            self._load_refusal = f"the journal failed: {error}"
+        return (LoadAnswered(offer, plan_ms, self._load_refusal),)
 
     def _write(self, kind: str, data: Mapping[str, Any]) -> tuple[Event, ...]:
         """A record that cannot be written stops the pump: what nobody can read later must not happen."""
@@ -273,8 +385,9 @@ class Runner:
         """
         if self.guard.stop_open and not self.controller.halting:
             return (Halted(Unknown("a STOP of the guard was not acknowledged")),)
-        forbid = (Purpose.HOLD if self.guard.waiting else Purpose.BASAL) in self.guard.inhibitions
-        held = self.guard.hold_until_ms is not None and Purpose.HOLD not in self.guard.inhibitions
+        inhibited = self.guard.inhibitions
+        forbid = (Purpose.HOLD if self.guard.waiting else Purpose.BASAL) in inhibited
+        held = Purpose.HOLD not in inhibited and self.guard.may_hold
         if (forbid, held) == self._forbidden:
             return ()
         self._forbidden = (forbid, held)

@@ -137,7 +137,12 @@ def _both(name: str, request: str, reply: str, covers: tuple[str, str], *params:
 _BIT: Final = (
     Param("byte", 8, "which byte, counted from the start of the bytes sent (modulo their number)"),
     Param("mask", 1, "which of its bits are flipped", least=1, most=255),
-    Param("crc", "keep", "repair: the frame's CRC is made right again", choices=("keep", "repair")),
+    Param(
+        "crc",
+        "keep",
+        "repair: the message's checksum, if it has one, is made right again",
+        choices=("keep", "repair"),
+    ),
 )
 _ALL: Final = (
     *_both(
@@ -249,11 +254,16 @@ _ALL: Final = (
     Kind(
         "power-loss",
         "pump",
-        "the pump resets: new epoch, its steps are forgotten",
+        "the pump resets; what it ran is forgotten",
         "F-21 F-23",
         (
             Param("for", 0, "how long it is without power", time=True),
-            Param("then_nl_per_h", 0, "a rate at which it then runs by itself for 24 h", most=1_000_000),
+            Param(
+                "then_nl_per_h",
+                0,
+                "a rate at which it then runs by itself: an implant for 24 h, a syringe pump until it is stopped",
+                most=1_000_000,
+            ),
         ),
     ),
     Kind(

@@ -1,6 +1,6 @@
 """The wire between host and simulated pump, with a latency each way and with whatever goes wrong on it.
 
-Layer      sim. Imports `sim.world`, `sim.firmware.reference` and the registry, whose names it also offers.
+Layer      sim. Knows of pump and world only what a wire needs; also offers the names of the registry.
 Rule       draws no random numbers. Bytes arrive in the order of their arrival times; at one instant, in the
            order in which they were sent.
 Invariant  advance(a) then advance(b) is advance(b): the pump gets every byte at its exact arrival time.
@@ -10,8 +10,7 @@ Tests      tests/unit/sim/test_faults.py, tests/properties/test_world_step_indep
 from collections import deque
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
-from typing import Final
-from zlib import crc32
+from typing import Final, Protocol
 
 from sim.fault_registry import (
     FAULTS,
@@ -23,8 +22,7 @@ from sim.fault_registry import (
     time_text,
     wire_faults,
 )
-from sim.firmware.reference import ReferenceFirmware
-from sim.world import World
+from sim.firmware.base import Talker
 
 __all__ = [
     "FAULTS",
@@ -38,10 +36,25 @@ __all__ = [
     "wire_faults",
 ]
 
-_TYPE_AT: Final = 4  # SOF, length 2, version, type
-_TYPE_NAMES: Final = {1: "hello", 2: "status", 3: "propose", 4: "commit", 5: "stop", 6: "outcome"}
 _MOST_REPLAYED: Final = 64
 Copies = list[tuple[int, bytes]]  # (how much later, bytes)
+# What bytes belong to: a message of the host, of whose kind nobody asks unless a fault waits for one, or the
+# kind itself where there is no such message.
+Origin = bytes | str
+
+
+class Moved(Protocol):
+    """What a wire needs of a world, or of several that move together."""
+
+    @property
+    def now_ms(self) -> int:
+        """True time."""
+
+    def advance(self, to_ms: int) -> None:
+        """Let time pass."""
+
+    def next_event_ms(self) -> int | None:
+        """When something happens next that can be noticed from outside; None for never."""
 
 
 class _Armed:
@@ -72,35 +85,39 @@ class FaultyWire:
     """
 
     __slots__ = (
-        "_firmware",
         "_flight",
+        "_handle",
         "_inbox",
+        "_kind_of",
         "_latency",
         "_number",
         "_overtaken",
+        "_repair",
         "_reply",
         "_request",
         "_said",
         "_silences",
+        "_take_pushed",
         "_world",
         "tap",
     )
 
     def __init__(
-        self, firmware: ReferenceFirmware, world: World, faults: Iterable[Fault] = (), latency_ms: int = 20
+        self, firmware: Talker, world: Moved, faults: Iterable[Fault] = (), latency_ms: int = 20
     ) -> None:
         if type(latency_ms) is not int or latency_ms < 0:
             raise ValueError(f"latency must be an int of ms, at least 0, not {latency_ms!r}")
-        self._firmware, self._world, self._latency = firmware, world, latency_ms
-        self._flight: list[
-            tuple[int, int, bool, bytes, str]
-        ] = []  # arrival, number, to the pump, bytes, type
+        self._world, self._latency = world, latency_ms
+        self._handle, self._take_pushed = firmware.handle, firmware.take_pushed
+        self._kind_of, self._repair = firmware.kind_of, firmware.repair
+        # arrival, number, whether to the pump, bytes, what they belong to
+        self._flight: list[tuple[int, int, bool, bytes, Origin]] = []
         self._number = 0
-        self._inbox = bytearray()
+        self._inbox = b""
         self._request: list[_Armed] = []
         self._reply: list[_Armed] = []
         self._silences: list[tuple[int, int]] = []
-        self._overtaken: list[tuple[bytes, str]] = []
+        self._overtaken: list[tuple[bytes, Origin]] = []
         self._said: deque[bytes] = deque(maxlen=_MOST_REPLAYED + 1)  # the pump's replies, newest last
         self.tap: Callable[[int, str, bytes], None] | None = None
         for fault in faults:
@@ -135,23 +152,24 @@ class FaultyWire:
             raise ValueError(f"it is {self._world.now_ms} ms; nothing can be sent at {at_ms} ms")
         if self.tap:
             self.tap(at_ms, "host-sent", data)
-        kind = _TYPE_NAMES.get(data[_TYPE_AT], "") if len(data) > _TYPE_AT else ""
         overtaken, self._overtaken = self._overtaken, []
-        self._pass(self._request, data, kind, at_ms, to_pump=True)
-        for late, late_kind in overtaken:
-            self._place(at_ms, 0, late, late_kind, to_pump=True)
+        self._pass(self._request, data, data, at_ms, to_pump=True)
+        for late, origin in overtaken:
+            self._place(at_ms, 0, late, origin, to_pump=True)
 
     def advance(self, to_ms: int) -> None:
         """Let time pass until `to_ms`, in the world too; bytes that arrive at that instant are delivered."""
-        flight, world = self._flight, self._world
-        while True:
-            at_ms = min(flight[0][0], to_ms) if flight else to_ms
-            world.advance(max(at_ms, world.now_ms))
-            self._collect()
-            if not flight or flight[0][0] > to_ms:
-                break
-            if flight[0][0] <= world.now_ms:
-                self._arrive()
+        flight, world, take_pushed = self._flight, self._world, self._take_pushed
+        now_ms, pump_heard = world.now_ms, True
+        while pump_heard or now_ms < to_ms:
+            at_ms = flight[0][0] if flight and flight[0][0] < to_ms else to_ms
+            now_ms = at_ms if at_ms > now_ms else now_ms
+            world.advance(now_ms)
+            for sent_ms, data in take_pushed():
+                self._collect(sent_ms, data)
+            pump_heard = False  # once it has, it may have something to do or to say at this very instant
+            while not pump_heard and flight and flight[0][0] <= now_ms and flight[0][0] <= to_ms:
+                pump_heard = self._arrive(now_ms)
 
     def next_event_ms(self) -> int | None:
         """First moment at which the host may have something to notice; None for never.
@@ -160,70 +178,70 @@ class FaultyWire:
         event: a host that waits for a reply moves the clock once, not twice.
         """
         event = self._world.next_event_ms()
-        if not self._flight:
-            return event
-        heard = min(at_ms + (self._latency if to_pump else 0) for at_ms, _, to_pump, _, _ in self._flight)
-        return heard if event is None else min(heard, event)
+        for at_ms, _, to_pump, _, _ in self._flight:
+            heard = at_ms + self._latency if to_pump else at_ms
+            if event is None or heard < event:
+                event = heard
+        return event
 
     def take(self) -> bytes:
         """Bytes that have arrived at the host since the last call."""
-        if not self._inbox:
-            return b""
-        data = bytes(self._inbox)
-        self._inbox.clear()
+        data, self._inbox = self._inbox, b""
         return data
 
-    def _collect(self) -> None:
+    def _collect(self, at_ms: int, data: bytes) -> None:
         """Put what the pump sent unasked on its way."""
-        for at_ms, data in self._firmware.take_pushed():
-            if self.tap:
-                self.tap(at_ms, "pump-sent", data)
-            self._pass(self._reply, data, "alarm", at_ms, to_pump=False)
-
-    def _arrive(self) -> None:
-        now_ms, _, to_pump, data, kind = heappop(self._flight)
         if self.tap:
-            self.tap(now_ms, "pump-got" if to_pump else "host-got", data)
+            self.tap(at_ms, "pump-sent", data)
+        self._pass(self._reply, data, "alarm", at_ms, to_pump=False)
+
+    def _arrive(self, now_ms: int) -> bool:
+        """Deliver what comes next; whether it was to the pump."""
+        at_ms, _, to_pump, data, origin = heappop(self._flight)
+        if self.tap:
+            self.tap(at_ms, "pump-got" if to_pump else "host-got", data)
         if not to_pump:
             self._inbox += data
-            return
-        reply = self._firmware.handle(data, self._world.now_ms)
+            return False
+        reply = self._handle(data, now_ms)
         if reply:
             self._said.append(reply)
             if self.tap:
-                self.tap(now_ms, "pump-sent", reply)
-            self._pass(self._reply, reply, kind, now_ms, to_pump=False)
+                self.tap(at_ms, "pump-sent", reply)
+            self._pass(self._reply, reply, origin, at_ms, to_pump=False)
+        return True
 
-    def _pass(self, armed: list[_Armed], data: bytes, kind: str, at_ms: int, *, to_pump: bool) -> None:
+    def _pass(self, armed: list[_Armed], data: bytes, origin: Origin, at_ms: int, *, to_pump: bool) -> None:
         if not armed and not self._silences:  # a wire without faults: most runs, and most of their time
-            self._put(at_ms + self._latency, to_pump, data, kind)
+            self._put(at_ms + self._latency, to_pump, data, origin)
             return
         copies: Copies = [(0, data)]
+        kind = origin if isinstance(origin, str) else self._kind_of(origin)
         for one in armed:
             if one.hits(kind, at_ms):
                 if one.fault.name == "reorder":
-                    self._overtaken += [(held, kind) for _, held in copies]
+                    self._overtaken += [(held, origin) for _, held in copies]
                     copies = []
                 elif one.fault.name == "replay-reply":
                     back = one.fault.number("back")
                     copies = [(0, self._said[-1 - back])] if back < len(self._said) else []
                 else:
-                    copies = _befall(one.fault, copies)
+                    copies = _befall(one.fault, copies, self._repair)
         for later, copy in copies:
-            self._place(at_ms, later, copy, kind, to_pump=to_pump)
+            self._place(at_ms, later, copy, origin, to_pump=to_pump)
 
-    def _place(self, at_ms: int, later: int, data: bytes, kind: str, *, to_pump: bool) -> None:
+    def _place(self, at_ms: int, later: int, data: bytes, origin: Origin, *, to_pump: bool) -> None:
         arrival = at_ms + self._latency + later
         if not any(begin <= t < end for begin, end in self._silences for t in (at_ms, arrival)):
-            self._put(arrival, to_pump, data, kind)
+            self._put(arrival, to_pump, data, origin)
 
-    def _put(self, arrival: int, to_pump: bool, data: bytes, kind: str) -> None:
+    def _put(self, arrival: int, to_pump: bool, data: bytes, origin: Origin) -> None:
         if data:
-            heappush(self._flight, (arrival, self._number, to_pump, data, kind))
+            heappush(self._flight, (arrival, self._number, to_pump, data, origin))
             self._number += 1
 
 
-def _befall(fault: Fault, copies: Copies) -> Copies:
+def _befall(fault: Fault, copies: Copies, repair: Callable[[bytes], bytes]) -> Copies:
     """What becomes of the bytes of one message."""
     what = fault.name.rpartition("-")[0]
     if what == "lose":
@@ -234,13 +252,11 @@ def _befall(fault: Fault, copies: Copies) -> Copies:
         return copies + [(later + fault.number("by"), data) for later, data in copies]
     if what == "truncate":
         return [(later, data[: fault.number("keep")]) for later, data in copies]
-    return [(later, _corrupt(fault, data)) for later, data in copies]
+    return [(later, _corrupt(fault, data, repair)) for later, data in copies]
 
 
-def _corrupt(fault: Fault, data: bytes) -> bytes:
+def _corrupt(fault: Fault, data: bytes, repair: Callable[[bytes], bytes]) -> bytes:
     flipped = bytearray(data)
     if flipped:
         flipped[fault.number("byte") % len(flipped)] ^= fault.number("mask") & 0xFF
-    if fault.word("crc") == "repair" and len(flipped) > _TYPE_AT:
-        flipped[-4:] = crc32(bytes(flipped[1:-4])).to_bytes(4, "big")
-    return bytes(flipped)
+    return repair(bytes(flipped)) if fault.word("crc") == "repair" else bytes(flipped)

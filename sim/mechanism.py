@@ -93,8 +93,10 @@ class Mechanism:
             found.append(self.clock.true(waits))
         if not self._plain:
             found.append(self._release_end)
-        if self._left_pl and not self.flow(t_ms).left_pl:
+        if 0 < self._left_pl <= self._pushed(t_ms, self._displaced(t_ms)):
             found.append(self._first(lambda t: not self.flow(t).left_pl, t_ms))
+        if not found:  # as nearly always
+            return []
         return [(t, self.flow(t).out_pl) for t in sorted(set(found)) if self._t < t < t_ms]
 
     def when_full(self, until_ms: int) -> int:
@@ -205,17 +207,21 @@ class Mechanism:
         self._anchor(t_ms)
 
     def _flow(self, t_ms: int, displaced_pl: int) -> Flow:
-        pushed = displaced_pl - self._disp_pl
+        pushed = self._pushed(t_ms, displaced_pl)
+        drawn = pushed if pushed < self._left_pl else self._left_pl
         if self._plain:
-            drawn = min(pushed, self._left_pl)
             return Flow(self._out_pl + drawn, self._left_pl - drawn, self._stored_pl)
         if self.occluded:
-            drawn = min(pushed, self._left_pl)
             return Flow(self._out_pl, self._left_pl - drawn, self._stored_pl + drawn)
-        pushed += self._free_pl_per_h * (t_ms - self._t) // HOUR_MS
-        drawn = min(pushed, self._left_pl)
         freed = self._freed(t_ms)
         return Flow(self._out_pl + drawn + freed, self._left_pl - drawn, self._stored_pl - freed)
+
+    def _pushed(self, t_ms: int, displaced_pl: int) -> int:
+        """What would have been drawn from the reservoir since the last event if it held enough, pL."""
+        pushed = displaced_pl - self._disp_pl
+        if self._free_pl_per_h and not self.occluded:
+            pushed += self._free_pl_per_h * (t_ms - self._t) // HOUR_MS
+        return pushed
 
     def _displaced(self, t_ms: int) -> int:
         even = self.motor.even(self.clock.own(t_ms))

@@ -42,6 +42,8 @@ class PumpClock:
         """First true time at which the pump's clock shows `own_ms` or more."""
         if own_ms >= NEVER:
             return NEVER
+        if self._scale == MILLION:
+            return own_ms - self._own_ms + self._true_ms
         return self._true_ms - ((self._own_ms - own_ms) * MILLION) // self._scale
 
     def restart(self, true_ms: int) -> None:
@@ -101,7 +103,7 @@ class Motor:
     def even(self, own_ms: int) -> int:
         """The even line, pL: counted volume <= line < counted volume + one pump step."""
         line = (self._base * self._den + self._num * (own_ms - self._origin)) * self.step_pl // self._den
-        return max(line, self._high)
+        return line if line > self._high else self._high
 
     def begin(self, own_ms: int, steps: int, duration_ms: int) -> None:
         """Make `steps` pump steps in `duration_ms`, from `own_ms` on; whoever calls this also ends it."""
@@ -161,8 +163,10 @@ class Motor:
         return self._origin - (-behind * self._den // (self._num * self.step_pl))
 
     def _settle(self, own_ms: int) -> None:
-        self._high = self.even(own_ms)
-        self._base = self.steps(own_ms)
+        turned = self._base * self._den + self._num * (own_ms - self._origin)  # in 1/den pump steps
+        line = turned * self.step_pl // self._den
+        self._high = line if line > self._high else self._high
+        self._base = turned // self._den
         self._origin, self._num, self._den = own_ms, 0, 1
 
     def _engage(self) -> None:

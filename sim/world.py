@@ -1,6 +1,6 @@
 """The world of one simulated pump: the pump, its fluids, what goes wrong in it, and what truly happened.
 
-Layer      sim. Composes `sim.mechanism`, `sim.fluid` and `sim.firmware`; imports nothing of the controller.
+Layer      sim. Moves what `sim.pumps` builds; imports nothing of the controller, and knows no kind of pump.
 Invariant  advance(a) then advance(b) is advance(b), exactly: state changes only at events, which happen in
            a fixed order (what falls due in the pump first, then faults in the order in which they were
            given).
@@ -9,41 +9,19 @@ Tests      tests/unit/sim/test_world.py, tests/properties/test_world_step_indepe
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
 from sim.fault_registry import Fault
-from sim.firmware.delivery import Steps
+from sim.firmware.base import Firmware
 from sim.firmware.reference import ReferenceFirmware
-from sim.fluid import PL_PER_NL, Fluid, FluidPath, Reservoir
+from sim.fluid import PL_PER_NL, Fluid
 from sim.mechanism import Mechanism
-from sim.models import load_model
-from sim.motor import HOUR_MS, NEVER, Motor
+from sim.motor import NEVER
+from sim.pumps import Setup, build
 from sim.truth import Truth
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """How the world begins. Volumes nL, concentrations pg/mL, gain ppm.
-
-    `fill_nl` of `drugs` lies over `residual_nl` of `residual_drugs`, which mix at once; the residual cannot
-    be drawn. The path from pump to tip (tubing and catheter) holds `path_nl` of `path_drugs`: of nothing
-    unless it is said. `alarm_nl` is the calculated content at which the pump raises its low reservoir
-    alarm.
-    """
-
-    model: str
-    fill_nl: int
-    drugs: Mapping[str, int]
-    path_nl: int
-    residual_nl: int = 0
-    residual_drugs: Mapping[str, int] = field(default_factory=dict)
-    path_drugs: Mapping[str, int] = field(default_factory=dict)
-    gain_ppm: int = 1_000_000
-    serial: str = "SIM-0001"
-    seed: int = 0
-    alarm_nl: int = 0
+__all__ = ["Setup", "World"]
 
 
 class World:
@@ -53,26 +31,45 @@ class World:
         ValueError: a number of the setup is out of range, or a fault is not one of the pump's.
     """
 
-    __slots__ = ("_alarm_nl", "_due", "_given", "firmware", "mechanism", "model", "now_ms", "truth")
+    __slots__ = (
+        "_agenda",
+        "_alarm_nl",
+        "_due",
+        "_given",
+        "capacity_nl",
+        "firmware",
+        "mechanism",
+        "model",
+        "now_ms",
+        "truth",
+    )
 
     def __init__(self, setup: Setup, faults: Iterable[Fault] = ()) -> None:
-        self.model = load_model(setup.model)
-        _check(setup, self.model.capacity_nl)
-        reservoir = Reservoir(setup.residual_nl * PL_PER_NL, Fluid.of(setup.residual_drugs))
-        entering = reservoir.fill(setup.fill_nl * PL_PER_NL, Fluid.of(setup.drugs))
-        path = FluidPath(setup.path_nl * PL_PER_NL, Fluid.of(setup.path_drugs), entering)
-        fill_pl = setup.fill_nl * PL_PER_NL
-        self.mechanism = Mechanism(Motor(self.model), reservoir, path, fill_pl, setup.gain_ppm)
-        self.firmware = ReferenceFirmware(self.model, self.mechanism, serial=setup.serial, seed=setup.seed)
+        built = build(setup)
+        self.firmware: Firmware = built.firmware
+        self.mechanism: Mechanism = built.mechanism
+        self.model, self.capacity_nl = setup.model, built.capacity_nl
+        self._agenda = built.firmware.agenda
         self.truth = Truth(self)
         self.now_ms = 0
         self._alarm_nl = setup.alarm_nl
         self._due: list[tuple[int, int, Fault, bool]] = []  # at, number, fault, whether it begins
         self._given = 0
-        self.firmware.delivery.fill(0, setup.fill_nl, setup.alarm_nl)
+        self.firmware.filled(0, setup.fill_nl, setup.alarm_nl)
         self.firmware.power_up(0)
         self._schedule(faults)
         self.advance(0)
+
+    @property
+    def implant(self) -> ReferenceFirmware:
+        """The firmware of an implant-like pump, with what only such a pump has.
+
+        Raises:
+            TypeError: the pump is another one.
+        """
+        if not isinstance(self.firmware, ReferenceFirmware):
+            raise TypeError(f"{self.model} is no implant-like pump")
+        return self.firmware
 
     def advance(self, to_ms: int) -> None:
         """Let time pass until `to_ms`; what falls due at that very instant happens.
@@ -82,27 +79,32 @@ class World:
         """
         if to_ms < self.now_ms:
             raise ValueError(f"the world is at {self.now_ms} ms and cannot go back to {to_ms} ms")
-        delivery, due = self.firmware.delivery, self._due
-        while delivery.next_ms <= to_ms or (due and due[0][0] <= to_ms):
-            if not due or delivery.next_ms <= due[0][0]:
-                self.now_ms = delivery.next_ms
-                delivery.elapse(self.now_ms)
-                if delivery.next_ms <= self.now_ms:
-                    raise AssertionError(f"the pump has work at {delivery.next_ms} ms that it does not do")
+        if self._agenda.next_ms <= to_ms or self._due:
+            self._work_off(to_ms)
+        self.now_ms = to_ms
+
+    def _work_off(self, to_ms: int) -> None:
+        """Do what falls due up to `to_ms`, in order."""
+        agenda, due = self._agenda, self._due
+        while agenda.next_ms <= to_ms or (due and due[0][0] <= to_ms):
+            if not due or agenda.next_ms <= due[0][0]:
+                self.now_ms = agenda.next_ms
+                agenda.elapse(self.now_ms)
+                if agenda.next_ms <= self.now_ms:
+                    raise AssertionError(f"the pump has work at {agenda.next_ms} ms that it does not do")
             else:
                 at_ms, _, fault, begins = heappop(due)
                 self.now_ms = max(self.now_ms, at_ms)
                 self._happen(fault, begins=begins)
-        self.now_ms = to_ms
 
     def next_event_ms(self) -> int | None:
         """When something happens next that can be noticed from outside: an alarm, a fault; None for never.
 
         The end of a step is none, unless a later step of the same run may raise an alarm.
         """
-        at_ms = self.firmware.delivery.alarm_ms
-        if self._due:
-            at_ms = min(at_ms, self._due[0][0])
+        at_ms = self._agenda.alarm_ms
+        if self._due and self._due[0][0] < at_ms:
+            at_ms = self._due[0][0]
         return None if at_ms >= NEVER else at_ms
 
     def refill(self, volume_nl: int, drugs: Mapping[str, int], *, told_nl: int | None = None) -> int:
@@ -115,10 +117,10 @@ class World:
         Raises:
             ValueError: the volume is not positive or more than the reservoir holds.
         """
-        if not 0 < volume_nl <= self.model.capacity_nl:
-            raise ValueError(f"fill of {volume_nl} nL: must be 1 to {self.model.capacity_nl} nL")
+        if not 0 < volume_nl <= self.capacity_nl:
+            raise ValueError(f"fill of {volume_nl} nL: must be 1 to {self.capacity_nl} nL")
         drawn_pl = self.mechanism.refill(self.now_ms, volume_nl * PL_PER_NL, Fluid.of(drugs))
-        self.firmware.delivery.fill(self.now_ms, volume_nl if told_nl is None else told_nl, self._alarm_nl)
+        self.firmware.filled(self.now_ms, volume_nl if told_nl is None else told_nl, self._alarm_nl)
         return drawn_pl // PL_PER_NL
 
     def power_cycle(self) -> None:
@@ -146,6 +148,8 @@ class World:
         for fault in faults:
             if fault.kind.where != "pump":
                 raise ValueError(f"{fault}: happens on the wire; give it to the wire")
+            if fault.name in self.firmware.spared:
+                raise ValueError(f"{fault}: {self.model} cannot have it: {self.firmware.spared[fault.name]}")
             self._push(fault.at_ms, fault, begins=True)
 
     def _push(self, at_ms: int, fault: Fault, *, begins: bool) -> None:
@@ -154,21 +158,10 @@ class World:
 
     def _happen(self, fault: Fault, *, begins: bool) -> None:
         _EFFECTS[fault.name](self, fault, begins)
-        self.firmware.delivery.elapse(self.now_ms)
+        self._agenda.elapse(self.now_ms)
         lasts = "for" in (p.name for p in fault.kind.params) and fault.number("for")
         if begins and lasts:
             self._push(self.now_ms + lasts, fault, begins=False)
-
-
-def _check(setup: Setup, capacity_nl: int) -> None:
-    for name in ("fill_nl", "path_nl", "residual_nl", "gain_ppm", "alarm_nl"):
-        value = getattr(setup, name)
-        if type(value) is not int or value < 0:
-            raise ValueError(f"{name} must be an int of at least 0, not {value!r}")
-    if not 0 < setup.fill_nl <= capacity_nl:
-        raise ValueError(f"fill_nl must be 1 to {capacity_nl} for {setup.model}, not {setup.fill_nl}")
-    if not setup.serial.isascii() or not 0 < len(setup.serial) <= 16:
-        raise ValueError(f"serial must be 1 to 16 ASCII characters, not {setup.serial!r}")
 
 
 # What each fault of the pump does; `begins` is false when its span is over.
@@ -213,9 +206,8 @@ def _power_loss(world: World, fault: Fault, begins: bool) -> None:
         world.power_off()
         return
     world.power_on()
-    steps = fault.number("then_nl_per_h") * 24 // world.model.step_nl
-    if steps:
-        _run_unasked(world, ((steps, 24 * HOUR_MS),))
+    if rate := fault.number("then_nl_per_h"):
+        world.firmware.run_unasked(world.now_ms, rate)
 
 
 def _counter_reset(world: World, fault: Fault, _begins: bool) -> None:
@@ -228,7 +220,7 @@ def _counter_stuck(world: World, _fault: Fault, begins: bool) -> None:
 
 def _battery(world: World, fault: Fault, _begins: bool) -> None:
     left = 0 if fault.name == "battery-dead" else fault.number("percent")
-    world.firmware.delivery.set_battery(world.now_ms, left)
+    world.firmware.set_battery(world.now_ms, left)
 
 
 def _clock_drift(world: World, fault: Fault, _begins: bool) -> None:
@@ -236,26 +228,15 @@ def _clock_drift(world: World, fault: Fault, _begins: bool) -> None:
 
 
 def _stop_ignored(world: World, fault: Fault, _begins: bool) -> None:
-    world.firmware.stop_ignored = fault.word("reply")
-    world.firmware.stops_to_ignore = fault.number("count") or NEVER
+    world.firmware.ignore_stops(fault.word("reply"), fault.number("count") or NEVER)
 
 
 def _resume_after_reset(world: World, _fault: Fault, _begins: bool) -> None:
-    rest: Steps = world.firmware.delivery.what_is_left(world.now_ms)
-    world.power_cycle()
-    if rest:
-        _run_unasked(world, rest)
-
-
-def _run_unasked(world: World, steps: Steps) -> None:
-    delivery = world.firmware.delivery
-    alarms = delivery.alarms
-    delivery.start(world.now_ms, 0, steps)
-    delivery.alarms |= alarms  # no COMMIT was accepted that could clear one
+    world.firmware.reset_and_go_on(world.now_ms)
 
 
 def _status_stuck(world: World, _fault: Fault, begins: bool) -> None:
-    world.firmware.freeze_status(on=begins)
+    world.firmware.freeze_status(world.now_ms, on=begins)
 
 
 def _runaway(world: World, fault: Fault, begins: bool) -> None:

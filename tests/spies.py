@@ -7,7 +7,7 @@ before it is written. Both check on the spot, so that a failure names the very f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, Final
@@ -71,12 +71,14 @@ class Books:
     holds: dict[str, bool] = field(default_factory=dict)  # active alarms: whether the condition holds
     seen: set[str] = field(default_factory=set)  # of these, acknowledged since they were last raised
     stop_acked: bool = True
-    run_at: int = 0  # true time of the last record of a normal run (D-14)
+    run_at: int = 0  # true time until which a process was surely in RUN (D-14)
+    died_in_run: int = 0  # true time at which the last process in RUN died
     moves: int = 0  # confirms that moved plan time
     shift_ms: int = 0  # plan time minus true time
 
     def take(self, kind: str, data: Mapping[str, Any], true_ms: int) -> None:
         if kind == "intent":
+            in_range([(kind_, nl, ms) for kind_, nl, ms, _ in data["steps"]])
             context = {"moves": self.moves, "shift_ms": self.shift_ms, "run_at": self.run_at}
             self.intents[data["id"]] = {**data, **context}
             self.open.add(data["id"])
@@ -90,6 +92,9 @@ class Books:
             shift = data["plan_ms"] - true_ms
             self.moves += self.confirmed and abs(shift - self.shift_ms) > 2_000
             self.confirmed, self.shift_ms = True, shift
+        elif kind == "alive":
+            assert self.died_in_run > self.run_at, "a sign of life of nobody in RUN (D-14)"
+            self.run_at = self.died_in_run
         if kind == "confirm" or (kind == "intent" and data["purpose"] != "hold") or data.get("run"):
             self.run_at = true_ms
 
@@ -168,7 +173,7 @@ class WireSpy:
 
     def _look_at_pump(self, at_ms: int) -> None:
         """Whatever the firmware says of itself: when another run object is in force, a run began."""
-        run = self._world.firmware.delivery.run
+        run = self._world.implant.delivery.run
         if run is self._run:
             return
         if self.starts:
@@ -199,7 +204,7 @@ class WireSpy:
             id_ = _PROPOSAL.unpack_from(payload)[0]
             self._permitted(id_)
             self.proposals[id_] = payload[_PROPOSAL.size - 1 :]
-            self._in_range(_steps(self.proposals[id_]))
+            in_range(_steps(self.proposals[id_]))
         elif kind == COMMIT:
             id_, crc, _, _ = _COMMIT.unpack(payload)
             self._permitted(id_)
@@ -227,20 +232,22 @@ class WireSpy:
         purpose = intent["purpose"]
         assert books.open <= {id_} or purpose == "hold", "another command is not settled (S-07)"
         assert purpose == "hold" or not self.waiting, "nobody has confirmed since the start (S-25)"
-        assert not self.stopped, "stopped by a person, and nobody has resumed (S-08)"
-        assert purpose == "hold" or not self.faulted, "stopped by an alarm, and nobody has resumed (S-30)"
+        if not intent["request"].startswith("hostile"):  # whoever asks behind the controller knows no states
+            assert not self.stopped, "stopped by a person, and nobody has resumed (S-08)"
+            assert purpose == "hold" or not self.faulted, "stopped by an alarm, and nobody has resumed (S-30)"
         forbidding = [code for code in books.holds if purpose in FORBIDS.get(code, ())]
         assert not forbidding, f"alarm {forbidding} forbids {purpose} (S-30)"
 
-    def _in_range(self, steps: tuple[tuple[str, int, int], ...]) -> None:
-        """S-12, S-15, S-16: whole pump steps, no faster than the pump, a lease of a day at the most."""
-        assert 1 <= len(steps) <= MAX_STEPS
-        assert sum(ms for _, _, ms in steps) <= LEASE_MS
-        for i, (kind, nl, ms) in enumerate(steps):
-            assert nl % STEP_NL == 0
-            assert ms > 0
-            assert nl * 3_600_000 <= MAX_NL_PER_H * ms
-            assert kind == "basal" or i == 0
+
+def in_range(steps: Sequence[tuple[str, int, int]]) -> None:
+    """S-12, S-15: whole pump steps as whole numbers, no faster than the pump, a lease of a day at the most."""
+    assert 1 <= len(steps) <= MAX_STEPS
+    assert sum(ms for _, _, ms in steps) <= LEASE_MS
+    for i, (kind, nl, ms) in enumerate(steps):
+        assert type(nl) is type(ms) is int
+        assert 0 <= nl % STEP_NL == 0 < ms
+        assert nl * 3_600_000 <= MAX_NL_PER_H * ms
+        assert kind == "basal" or i == 0
 
 
 def _steps(step_list: bytes) -> tuple[tuple[str, int, int], ...]:

@@ -59,6 +59,9 @@ class SystemBench(SystemChecks):
             self.spy.faulted |= self.state is State.FAULT
 
     def _died(self) -> None:
+        if not self.dead and self.state is not State.WAITING:
+            self.journal.books.died_in_run = self.now
+        self.stack.die()
         self.dead = self.spy.waiting = True
         self.journal.kill = self.spy.kill = self.spy.end_at = None
         self.spy.asked_to_end = False
@@ -96,6 +99,8 @@ class SystemBench(SystemChecks):
             self.wait(DAY)
         elif what == "restart":
             self.restart()
+        elif what == "ask":
+            self.hostile_ask(Purpose.BASAL, "stage-0", (Step(StepKind.BASAL, 6_700, HOUR),))
         elif not self.dead:
             self.press() if what == "press" else self.stop()
 
@@ -111,7 +116,7 @@ class SystemBench(SystemChecks):
         self._ask("stop", RequestKind.STOP)
         if not self.dead:
             assert self.spy.sent[sent][1] == STOP, "something else went out before the STOP (S-08)"
-            running = self.stack.world.firmware.delivery.run is not None
+            running = self.stack.world.implant.delivery.run is not None
             assert not running or not self.journal.books.stop_acked or self.journal.broken
 
     def pause(self) -> None:
@@ -190,11 +195,11 @@ class SystemBench(SystemChecks):
 
     def jump_wall(self, ms: int) -> None:
         """D-16: more than T_s away from where it was is an alarm, and moves nothing."""
+        shift = self._shift()
         self.clock.jump_wall(ms)
         if self.dead:
             return
         self._off_ms += ms
-        shift = self._shift()
         with self._alive():
             self.stack.runner.turn()
         if not self.dead:
@@ -208,11 +213,18 @@ class SystemBench(SystemChecks):
         controller, guard = self.stack.controller.plan_ms(self.clock.boot_ms()), self.stack.guard.plan_ms
         return controller - self.now, None if guard is None else guard - self.now
 
-    def hostile_ask(self, purpose: Purpose, account: str, steps: tuple[Step, ...], *, again: bool) -> None:
+    def hostile_ask(
+        self, purpose: Purpose, account: str, steps: tuple[Step, ...], *, again: bool = False
+    ) -> None:
         """S-19: somebody asks the guard behind the controller's back; whatever begins has to be within bounds."""
         self._hostile += not again
+        if self.dead:
+            return
         with self._alive():
             self.stack.guard.deliver(Ask(f"hostile-{self._hostile}", purpose, account, steps))
+            # as the runner does after every command of its own
+            for event in self.stack.runner._look_at_alarms():
+                self.stack.runner._feed(event)
 
     def end_in(self, command: str, request: int | None) -> None:
         """The process is asked to end, now or as a request of that type leaves, and ends after the command."""
@@ -233,6 +245,10 @@ class SystemBench(SystemChecks):
     def restart(self, off_ms: int = 0, *, reboot: bool = False) -> None:
         """The process dies, if it has not already, and starts ``off_ms`` later; maybe the host booted anew."""
         self._died()
+        if (
+            self.journal.broken
+        ):  # nobody who comes after can know what was said while nothing could be written
+            self.spy.stopped = self.spy.faulted = False
         self.journal.broken = False
         self._off_ms = 0
         self.clock.advance(off_ms)
@@ -245,7 +261,7 @@ class SystemBench(SystemChecks):
         if not self.dead:
             assert self.state is State.WAITING, "a restart does not wait for a person (S-25)"
             assert self.stack.guard.waiting or not self.journal.books.intents
-            run, stopped = self.stack.world.firmware.delivery.run, self.journal.books.stop_acked
+            run, stopped = self.stack.world.implant.delivery.run, self.journal.books.stop_acked
             primes = {start.id for start in self.spy.starts if start.intent["purpose"] == "prime"}
             assert run is None or run.id not in primes or not stopped, "a prime outlives a restart (D-12)"
 
@@ -306,6 +322,6 @@ class SystemBench(SystemChecks):
             armed.clear()
         if world.firmware.off:
             world.power_on()
-        world.firmware.freeze_status(on=False)
-        world.firmware.stops_to_ignore = 0
+        world.firmware.freeze_status(world.now_ms, on=False)
+        world.implant.stops_to_ignore = 0
         self.pump_fault("stall-clear")

@@ -13,6 +13,7 @@ class ToyPace:
 
     def __init__(self, *levels: tuple[int, int]) -> None:
         self.levels = [(at, Fraction(nl, DAY)) for at, nl in levels]
+        self.unit = DAY
 
     def rate(self, plan_ms: int, /) -> Fraction:
         """nL/ms in force."""
@@ -34,6 +35,10 @@ class ToyPace:
             total += self.rate(at) * (end - at)
             at = end
         return total
+
+    def planned_units(self, a_ms: int, b_ms: int, /) -> int:
+        """The integral in 1/``unit`` nL."""
+        return int(self.planned_basal_nl(a_ms, b_ms) * self.unit)
 
 
 # Example A's day: 13 uL/h, a rest of 20 min for the night bolus, odd rates that no step divides.

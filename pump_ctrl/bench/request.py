@@ -19,6 +19,7 @@ KINDS: Final = {
     "resume": "a person resumes after a pause, a stop or a cleared fault",
     "stop": "a person stops the pump",
     "ack": "a person acknowledges every alarm",
+    "refill": "a person draws out what is left, fills the reservoir as the plan says, and tells the controller",
     "restart": "the controller is killed, starts again, and a person confirms five minutes later",
     "reboot": "the host loses power and boots again; a person confirms five minutes later",
     "power-cycle": "the pump loses its power and gets it back",

@@ -8,8 +8,8 @@ Times are s from the plan's start (rounded down), volumes nL, masses ng (the wor
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -101,14 +101,11 @@ class SimulationResult:
 def bolus_rows(records: Iterable[Any]) -> list[Row]:
     """Every bolus that was asked for, in order, with what became of it last."""
     rows: dict[str, Row] = {}
-    for record in records:
-        if record.kind != "bolus":
-            continue
-        data = record.data
+    for data, shift_ms in _of_kind("bolus", records):
         rows[data["id"]] = {
             "id": data["id"],
             "kind": data["kind"],
-            "requested_at_s": data["requested_ms"] // 1_000,
+            "requested_at_s": (data["requested_ms"] - shift_ms) // 1_000,
             "outcome": data["outcome"],
             "rule": data["rule"] or None,
             "reason": data["reason"] or None,
@@ -120,8 +117,19 @@ def bolus_rows(records: Iterable[Any]) -> list[Row]:
 
 def state_rows(records: Iterable[Any]) -> list[Row]:
     """The controller's states from the start on."""
-    changes = [(r.data["plan_ms"] // 1_000, r.data["state"]) for r in records if r.kind == "state"]
+    of_kind = _of_kind("state", records)
+    changes = [((data["plan_ms"] - shift_ms) // 1_000, data["state"]) for data, shift_ms in of_kind]
     return [{"t_s": t_s, "state": state} for t_s, state in [(0, "WAITING"), *changes]]
+
+
+def _of_kind(kind: str, records: Iterable[Any]) -> Iterator[tuple[Mapping[str, Any], int]]:
+    """Data of each record of that kind, and plan time in it minus plan time of the first plan, ms."""
+    shift_ms = 0
+    for record in records:
+        if record.kind == kind:
+            yield record.data, shift_ms
+        elif record.kind == "loaded":
+            shift_ms += record.data["shift_ms"]
 
 
 def alarm_rows(records: Iterable[Any], start_utc_ms: int) -> list[Row]:
@@ -182,12 +190,30 @@ def _told(kind: str, data: Mapping[str, Any]) -> str:
             return f"confirmed by {data['by']}"
         case "request":
             return f"request {data['kind']}"
+        case "refill":
+            return f"refilled by {data['by']}: {Volume(data['fill_nl'])} at the most"
+        case "loaded":
+            return f"plan {data['plan'][:16]} loaded by {data['by']}"
     return ""
 
 
 def delivered_curve(truth: Truth) -> list[CurvePoint]:
     """What truly left the pump."""
     return [(t / 1_000, pl / 1_000) for t, pl in truth.corners()]
+
+
+def reservoir_curve(
+    delivered: Iterable[CurvePoint], filled_nl: int, fills: Iterable[CurvePoint]
+) -> Iterator[CurvePoint]:
+    """What is in the reservoir, nL; ``fills``: when it was filled anew, and what had left the pump by then."""
+    left_at_fill, coming = 0.0, deque(fills)
+    for t, nl in delivered:
+        while coming and coming[0][0] <= t:
+            filled_at, at_fill = coming.popleft()
+            yield filled_at, filled_nl - (at_fill - left_at_fill)
+            yield filled_at, float(filled_nl)
+            left_at_fill = at_fill
+        yield t, filled_nl - (nl - left_at_fill)
 
 
 def rate_curve(delivered: list[CurvePoint]) -> list[CurvePoint]:

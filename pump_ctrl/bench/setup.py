@@ -6,14 +6,33 @@ Tests      tests/unit/test_simulate.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from pump_ctrl.errors import InvalidInput
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import PumpProfile
 from pump_ctrl.therapy.volumes import nominal_catheter, nominal_path
 from sim.faults import Fault, FaultyWire
+from sim.syringes import Syringe
 from sim.world import Setup, World
+
+# Simulated model of a syringe pump's profile, by what the profile calls the pump.
+SYRINGE_PUMPS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "new-era": {"NE1000": "ne-1000"},
+        "harvard": {
+            "11 ELITE": "harvard-11-elite",
+            "PICO PLUS ELITE": "pico-plus-elite",
+            "PHD ULTRA": "phd-ultra",
+            "LEGATO": "legato",
+        },
+    }
+)
+
+# Half of what an exchange takes on the lines that these pumps have: 19200 baud, and USB.
+LATENCY_MS: Final = MappingProxyType({"reference": 20, "new-era": 15, "harvard": 10})
 
 
 def concentrations(plan: DosingPlan) -> dict[str, int]:
@@ -29,19 +48,16 @@ def world_setup(plan: DosingPlan, profile: PumpProfile, previous: DosingPlan | N
     path of the catheter's volume with nothing in it, since the tubing holds what follows anyway.
 
     Raises:
-        InvalidInput: the profile is not one of a simulated implant-like pump.
+        InvalidInput: no simulated pump is the one of the profile.
     """
-    if profile.protocol != "reference":
-        raise InvalidInput(
-            f"simulate runs implant-like pumps with the reference protocol; {profile.name} speaks "
-            f"{profile.protocol}; allowed: implant-20, implant-40 (or --pump with a profile made from them)"
-        )
+    model, syringe = _pump_of(profile)
     volume, path = nominal_path(plan, profile), concentrations(previous or plan)
     if plan.prime is not None:
         path = {}
         volume = volume if plan.prime.path == "empty" else nominal_catheter(plan)
     return Setup(
-        model="implant-20" if profile.capacity.nl <= 20_000_000 else "implant-40",
+        model=model,
+        syringe=syringe,
         fill_nl=plan.reservoir.filled.nl,
         drugs=concentrations(plan),
         path_nl=int(volume),
@@ -51,16 +67,37 @@ def world_setup(plan: DosingPlan, profile: PumpProfile, previous: DosingPlan | N
     )
 
 
-def make_wire(setup: Setup, faults: Sequence[str]) -> tuple[World, FaultyWire]:
-    """The world and the wire to it, with the named faults.
+def _pump_of(profile: PumpProfile) -> tuple[str, Syringe | str]:
+    """The simulated model, and what is in it: the very syringe of the profile, if it is a syringe pump."""
+    if profile.syringe is None:
+        return "implant-20" if profile.capacity.nl <= 20_000_000 else "implant-40", ""
+    models = SYRINGE_PUMPS.get(profile.protocol, {})
+    if profile.model not in models:
+        raise InvalidInput(
+            f"there is no simulated pump for {profile.name}, a {profile.protocol} {profile.model}; "
+            f"allowed: {', '.join(model for known in SYRINGE_PUMPS.values() for model in known)}"
+        )
+    syringe = profile.syringe
+    return models[profile.model], Syringe(
+        profile.name, syringe.title, syringe.diameter_um, profile.capacity.nl
+    )
+
+
+def make_wire(setup: Setup, faults: Sequence[str], protocol: str = "reference") -> tuple[World, FaultyWire]:
+    """The world and the wire of a protocol to it, with the named faults.
 
     Raises:
-        InvalidInput: a fault that there is not, or with a parameter that it does not have.
+        InvalidInput: a fault that there is not, that this pump cannot have, or with a parameter that it does
+        not have; or the pump cannot be as the setup says.
     """
     try:
         parsed = [Fault.parse(text) for text in faults]
     except ValueError as error:
         raise InvalidInput(f"{error}; see: pump-sim faults") from None
     in_pump = [fault for fault in parsed if fault.kind.where == "pump"]
-    world = World(setup, in_pump)
-    return world, FaultyWire(world.firmware, world, [f for f in parsed if f.kind.where != "pump"])
+    try:
+        world = World(setup, in_pump)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
+    on_wire = [fault for fault in parsed if fault.kind.where != "pump"]
+    return world, FaultyWire(world.firmware, world, on_wire, LATENCY_MS[protocol])

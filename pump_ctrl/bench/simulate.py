@@ -88,6 +88,7 @@ class _Run:
         self._planned: list[tuple[float, float]] = [(0, 0)]
         self._confirm_at: int | None = None
         self._number = 0
+        self._fills: list[tuple[float, float]] = []  # s, nL that had left the pump by then
 
     def go(self, requests: Sequence[Request]) -> None:
         """From the confirm to the end."""
@@ -125,8 +126,15 @@ class _Run:
                 self.stack.world.power_cycle()
             case "ack":
                 self.stack.runner.acknowledge(PERSON)
+            case "refill":
+                self._refill()
             case _:
                 self.stack.ask(f"{request.kind}:{self._number}", RequestKind(request.kind))
+
+    def _refill(self) -> None:
+        """The volume that has left is read first: telling the controller takes time, and the pump goes on."""
+        self._fills.append((self.stack.elapsed_ms / 1_000, self.stack.world.truth.delivered_pl() / 1_000))
+        self.stack.refill()
 
     def _restart(self, *, reboot: bool) -> None:
         try:
@@ -156,7 +164,7 @@ class _Run:
             rate=result.rate_curve(delivered),
             planned=self._planned,
             delivered=delivered,
-            reservoir=[(t, stack.plan.reservoir.filled.nl - nl) for t, nl in delivered],
+            reservoir=list(result.reservoir_curve(delivered, stack.plan.reservoir.filled.nl, self._fills)),
             tip=result.tip_curves(stack.world.truth, self._drugs()),
             boluses=boluses,
             alarms=alarms,

@@ -8,20 +8,22 @@ Tests      tests/unit/test_simulate.py, tests/properties/test_system_machine.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pump_ctrl.assembly import limits_of, prescription_of, timing_of
-from pump_ctrl.bench.setup import make_wire, world_setup
+from pump_ctrl.assembly import assemble, prescription_of
+from pump_ctrl.bench.setup import concentrations, make_wire, world_setup
 from pump_ctrl.clock import VirtualClock
 from pump_ctrl.controller.core import Controller
 from pump_ctrl.controller.events import RequestKind
-from pump_ctrl.drivers.registry import driver_factory
+from pump_ctrl.controller.loading import plans_named
+from pump_ctrl.controller.prescription import Prescription
 from pump_ctrl.drivers.simulated import SimulatedLink
 from pump_ctrl.journal import FileJournal, MemoryJournal
 from pump_ctrl.runner import Runner
 from pump_ctrl.safety.guard import GuardedPump
 from pump_ctrl.safety.reconcile import Reconciliation
+from pump_ctrl.safety.state import LifeSign
 from pump_ctrl.therapy.formulary import Formulary
 from pump_ctrl.therapy.limits import compile_limits, limits_bytes
 from pump_ctrl.therapy.plan import DosingPlan
@@ -29,14 +31,23 @@ from pump_ctrl.therapy.profiles import PumpProfile
 
 Journal = MemoryJournal | FileJournal
 PERSON = "simulated person"
-COMMIT_MS = 100  # status, proposal and the way of the commit, 20 ms each way
+SIGN_EVERY_MS = 300_000  # as a real process gives its signs of life
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan as this pump's guard and controller take it."""
+
+    plan: DosingPlan
+    limits: dict[str, Any]
+    prescription: Prescription
 
 
 class SimulatedStack:
-    """One plan on one simulated pump; ``begin`` confirms it, ``restart`` kills the controller.
+    """One plan after the other on one simulated pump; ``begin`` confirms the first, ``restart`` kills the controller.
 
     Args:
-        plan: what is carried out; ``previous`` the plan in force before it.
+        plan: what is carried out first; ``previous`` the plan in force before it.
         profile: the pump.
         formulary: the drug library that the limits are compiled under.
         faults: texts as ``pump-sim faults`` lists them.
@@ -62,30 +73,53 @@ class SimulatedStack:
         journal: Journal | None = None,
         setup: Mapping[str, Any] | None = None,
     ) -> None:
-        self.plan, self.previous, self.profile, self.formulary = plan, previous, profile, formulary
+        self.previous, self.profile, self.formulary = previous, profile, formulary
         self.clock = clock or VirtualClock(utc_ms=plan.start_utc_ms)
         self.journal: Journal = journal if journal is not None else MemoryJournal(self.clock)
         base = world_setup(plan, profile, previous, seed=seed)
-        self.world, self.wire = make_wire(replace(base, **(setup or {})), faults)
-        self.limits = compile_limits(plan, formulary, profile, previous, simulation=True)
-        self._prescription = prescription_of(plan, profile, previous)
-        self._timing = timing_of(plan, profile, formulary, COMMIT_MS)
+        self.world, self.wire = make_wire(replace(base, **(setup or {})), faults, profile.protocol)
+        self._first, self._known = plan.sha256, {plan.sha256: self.prepared(plan, previous)}
         self._link = SimulatedLink(self.wire, self.clock)
         self._owner = 1
+        self._alive, self._sign = True, None  # type: bool, LifeSign | None
         self.reconciliation = self._start()
 
+    @property
+    def plan(self) -> DosingPlan:
+        """The plan in force."""
+        return self._in_force.plan
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The limits of the plan in force."""
+        return self._in_force.limits
+
+    @property
+    def _in_force(self) -> Prepared:
+        return self._known[self.controller.prescription.plan]
+
+    def prepared(self, plan: DosingPlan, previous: DosingPlan | None) -> Prepared:
+        """``plan`` after ``previous``, compiled for this pump."""
+        limits = compile_limits(plan, self.formulary, self.profile, previous, simulation=True)
+        return Prepared(plan, limits, prescription_of(plan, self.profile, self.formulary, previous))
+
     def _start(self) -> Reconciliation:
-        driver = driver_factory(self.profile.protocol)(
-            self._link, self._owner, stop_requested=self.stop_requested
+        own = self._known[(plans_named(self.journal.records()) or [self._first])[-1]]
+        self.runner = assemble(
+            own.prescription,
+            limits_bytes(own.limits),
+            self.profile,
+            self._link,
+            self._owner,
+            self.journal,
+            self.clock,
+            self._link.wait,
+            self.stop_requested,
         )
-        self.guard = GuardedPump(
-            driver, self.journal, self.clock, limits_bytes(self.limits), self.stop_requested
-        )
-        self.controller = Controller(self._prescription, limits_of(self.profile), self._timing)
-        self.runner = Runner(
-            self.controller, self.guard, self.journal, self.clock, self._link.wait, self.plan.start_utc_ms
-        )
-        return self.runner.start()
+        self.guard, self.controller = self.runner.guard, self.runner.controller
+        self._alive = True
+        known = {sha256: prepared.prescription for sha256, prepared in self._known.items()}
+        return self.runner.start(self._sign, known)
 
     def stop_requested(self) -> bool:
         """Whether the process was asked to end; nobody asks a simulated one."""
@@ -104,8 +138,16 @@ class SimulatedStack:
         """
         self.runner.confirm(PERSON, self.runner.settle().code)
 
+    def die(self) -> None:
+        """The controller is killed where it stands; its last sign of life in RUN stays behind."""
+        if self._alive and self.guard.in_run:
+            boot_ms = self.clock.boot_ms()
+            self._sign = LifeSign(self.clock.boot_id(), boot_ms - boot_ms % SIGN_EVERY_MS)
+        self._alive = False
+
     def restart(self, *, reboot: bool = False) -> None:
-        """The controller is killed where it stands and another one takes up its journal."""
+        """Another controller takes up the journal of the one that died, or is killed for that."""
+        self.die()
         if reboot:
             self.clock.reboot()
         self._owner += 1
@@ -125,3 +167,26 @@ class SimulatedStack:
     def ask(self, request_id: str, kind: RequestKind) -> None:
         """Somebody asks the controller for something."""
         self.runner.request(request_id, kind)
+
+    def refill(self, plan: DosingPlan | None = None, *, new_path: bool = False) -> None:
+        """A person draws out what is left, fills as ``plan`` says (the one in force), and tells the controller."""
+        reservoir, drugs = (plan or self.plan).reservoir, concentrations(plan or self.plan)
+        self.world.refill(reservoir.filled.nl, drugs)
+        self.runner.refill(PERSON, reservoir.filled.nl + reservoir.residual[1].nl, new_path=new_path)
+
+    def load(self, plan: DosingPlan, limits: dict[str, Any] | None = None) -> bool:
+        """A person loads ``plan`` after the one in force; whether it is in force now, or waits for a bolus to end.
+
+        ``limits``: signed anew, instead of those that are compiled for it.
+
+        Raises:
+            NotAllowed: it cannot be loaded now, or a rule forbids it.
+            InvalidInput: it was written after another plan.
+        """
+        new = self._known.get(plan.sha256) or self.prepared(plan, self.plan)
+        self._known[plan.sha256] = new  # the controller may be killed in between
+        if limits is not None:
+            new = replace(new, limits=limits)
+        in_force = self.runner.load(new.prescription, limits_bytes(new.limits), PERSON)
+        self._known[plan.sha256] = new
+        return in_force

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from pump_ctrl.cli.options import PLAN_FILE
 from pump_ctrl.errors import InvalidInput, NotAllowed, Problem
 from pump_ctrl.therapy.formulary import Formulary, load_formulary
 from pump_ctrl.therapy.plan import DosingPlan, load_plan
@@ -22,8 +23,6 @@ from pump_ctrl.therapy.review import Finding, blocked, review
 from pump_ctrl.therapy.review_case import Case
 from pump_ctrl.therapy.toml_lines import Lines, line_map, line_of
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-PLAN_FILE = click.Path(path_type=Path)  # the reader of plans says what is wrong with a path, exit 3
 PREVIOUS = click.option(
     "--previous", type=PLAN_FILE, metavar="PLAN", help="The plan in force, where PLAN names one."
 )

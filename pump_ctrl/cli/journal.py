@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import click
 
-from pump_ctrl.cli.files import AS_JSON
 from pump_ctrl.cli.lazy import Group
+from pump_ctrl.cli.options import AS_JSON
 from pump_ctrl.cli.text import pairs, say, say_json
 from pump_ctrl.journal import Record, Verdict, read_journal
 from pump_ctrl.journal import verify as verify_file

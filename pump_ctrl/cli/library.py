@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import click
 
-from pump_ctrl.cli.files import AS_JSON, FORMULARY, open_profile
+from pump_ctrl.cli.files import FORMULARY, open_profile
 from pump_ctrl.cli.lazy import Command, Group
+from pump_ctrl.cli.options import AS_JSON
 from pump_ctrl.cli.text import brief, indented, pairs, rounded, say, say_json, table
 from pump_ctrl.therapy.formulary import DrugEntry, Formulary, load_formulary
 from pump_ctrl.therapy.profiles import PumpProfile, load_profile, profile_names

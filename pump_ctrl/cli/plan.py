@@ -16,19 +16,9 @@ from typing import Any, Final
 
 import click
 
-from pump_ctrl.cli.files import (
-    AS_JSON,
-    FORMULARY,
-    PLAN_FILE,
-    PREVIOUS,
-    PUMP,
-    Opened,
-    Places,
-    open_plan,
-    plan_json,
-    told,
-)
+from pump_ctrl.cli.files import FORMULARY, PREVIOUS, PUMP, Opened, Places, open_plan, plan_json, told
 from pump_ctrl.cli.lazy import Group
+from pump_ctrl.cli.options import AS_JSON, PLAN_FILE
 from pump_ctrl.cli.plan_text import changed_lines, figures, figures_json, heading
 from pump_ctrl.cli.text import indented, say, say_json
 from pump_ctrl.clock import SystemClock

@@ -22,8 +22,9 @@ from pump_ctrl.bench.plots import draw
 from pump_ctrl.bench.request import KINDS, Request, parse_request
 from pump_ctrl.bench.simulate import SimulationResult
 from pump_ctrl.bench.simulate import simulate as run_plan
-from pump_ctrl.cli.files import AS_JSON, FORMULARY, PLAN_FILE, PREVIOUS, PUMP, Opened, open_plan
+from pump_ctrl.cli.files import FORMULARY, PREVIOUS, PUMP, Opened, open_plan
 from pump_ctrl.cli.lazy import NOTICE, Command
+from pump_ctrl.cli.options import AS_JSON, PLAN_FILE
 from pump_ctrl.cli.plan_text import refill_by
 from pump_ctrl.cli.simulate_text import heading, summary
 from pump_ctrl.cli.text import say, say_json

@@ -9,13 +9,14 @@ Tests      tests/unit/test_composer.py
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from pump_ctrl.controller.books import Books
 from pump_ctrl.controller.machine import State
 from pump_ctrl.controller.prescription import Slot, Timing
-from pump_ctrl.controller.runs import Limits, chain, hold_spans, prime_span, time_of_volume
-from pump_ctrl.controller.totals import Pace, Run
+from pump_ctrl.controller.runs import Limits, basal_spans, chain, hold_spans, prime_span, time_of_volume
+from pump_ctrl.controller.totals import ZERO, Pace, Run, Span
 
 WEEK_MS = 7 * 86_400_000  # the longest time after which a basal pattern repeats
 
@@ -31,9 +32,11 @@ class Composer:
 
     def __init__(self, books: Books, limits: Limits, timing: Timing) -> None:
         self._books, self._limits, self._timing = books, limits, timing
+        self._full = limits
         self._slot: tuple[int, Slot | None] | None = None
         self._low, self._high, self._moved_at = 0, 0, 0
         self._renew_from: int | None = None
+        self._renewal_of: tuple[Run, Slot | None, int] | None = None
 
     def slot(self) -> Slot | None:
         """The next scheduled bolus that has not been dealt with."""
@@ -45,30 +48,49 @@ class Composer:
     def slot_of(self, run: Run) -> int | None:
         """When the slot that a scheduled bolus came from was due (plan ms)."""
         slot = self._books.asked_slot
-        return slot.at_ms if slot is not None and slot.id == run.request_id else None
+        return slot.at_ms if slot is not None and self._books.named(slot.id) == run.request_id else None
 
     def latest_start(self, run: Run) -> int:
         """Until when a scheduled bolus may start (plan ms)."""
         slot = self._books.asked_slot
-        return run.from_ms if slot is None or slot.id != run.request_id else slot.at_ms + slot.within_ms
+        if slot is None or self._books.named(slot.id) != run.request_id:
+            return run.from_ms
+        return slot.at_ms + slot.within_ms
 
     def moved(self, low: int, high: int, plan_ms: int) -> None:
         """Bounds of what has left by ``plan_ms`` since the fluid changed, nL (used while a bridge lasts)."""
         self._low, self._high, self._moved_at = low, high, plan_ms
 
     def renew_from(self, plan_ms: int) -> None:
-        """The rules changed: compose anew as soon as the pump has made its next step."""
+        """The rules changed: compose anew as soon as the pump has made its next step, until the pump has it."""
         self._renew_from = plan_ms
 
-    def due_times(self, state: State) -> list[int]:
-        """Plan times at which something may be due."""
-        run, slot = self._books.run, self.slot()
+    def renewed(self) -> None:
+        """The pump has a run that was composed by the rules in force."""
+        self._renew_from = None
+        self._limits = self._full
+
+    def shorten(self) -> None:
+        """The pump could not be told a run in time: the next one has one step, until the pump has it."""
+        self._limits = replace(self._full, max_steps=1)
+
+    def loaded(self, plan_ms: int) -> None:
+        """Another plan is in force from ``plan_ms`` of its own time on."""
+        self._slot = self._renewal_of = None
+        self._low, self._high, self._moved_at = 0, 0, plan_ms
+        self._renew_from = plan_ms
+
+    def next_due(self, state: State) -> int:
+        """Plan time at which something may be due next."""
+        run, slot = self._books.totals.run, self.slot()
         if run is not None and state in (State.BOLUS, State.PRIMING):
-            return [self.part_end(run)]
-        times = [] if slot is None else [slot.at_ms]
-        times += [] if run is None or not self._books.bridging else [self._bridge_check(run)]
-        times.append(self._renewal(run, slot))
-        return times
+            return self.part_end(run)
+        if not self._books.primed:
+            return 0
+        at = self._renewal(run, slot)
+        if slot is not None and slot.at_ms < at:
+            at = slot.at_ms
+        return at if run is None or not self._books.bridging else min(at, self._bridge_check(run))
 
     def part_end(self, run: Run) -> int:
         """When a bolus or prime has surely ended: the pump may have begun up to T_s after it was told."""
@@ -85,13 +107,34 @@ class Composer:
         if run is None:
             return self._first_flow(books.totals.horizon_ms)
         if self._renew_from is not None:
-            return self._after_a_step(run, self._renew_from)
+            stands = not run.flows_at(self._renew_from + self._timing.commit_ms)
+            return self._renew_from if stands else self._after_a_step(run, self._renew_from)
         if books.bridging:
             return self._after_a_step(run, run.to_ms - self._timing.lead_ms)
-        until = books.prescription.schedule.stage_at(run.from_ms).until_ms
-        if until == run.to_ms or (slot is not None and slot.at_ms <= run.to_ms):
-            return run.to_ms  # the next stage or the next bolus takes over there
-        return self._after_a_step(run, run.to_ms - self._timing.lead_ms)
+        known = self._renewal_of  # asked in every turn, and the same as long as run and slot are
+        if known is None or known[0] is not run or known[1] is not slot:
+            known = self._renewal_of = (run, slot, self._by_plan(run, slot))
+        return known[2]
+
+    def _by_plan(self, run: Run, slot: Slot | None) -> int:
+        until, end = self._books.prescription.schedule.stage_at(run.from_ms).until_ms, run.own_to_ms
+        if until == end or (slot is not None and slot.at_ms <= end):
+            return end  # the next stage or the next bolus takes over there
+        if self._limits.grid is not None:
+            if end == run.to_ms and run.pace.rate(end) == 0:
+                return end + self._timing.stop_ms + 1  # the pump stands still by itself, and is told nothing
+            if not self._goes_further(run):
+                return end
+        return self._after_a_step(run, end - self._timing.lead_ms)
+
+    def _goes_further(self, run: Run) -> bool:
+        """Whether a run that took over ahead of its end could end later; not where the pump holds too few steps."""
+        start = max(run.from_ms, run.own_to_ms - self._timing.lead_ms)
+        spans = basal_spans(
+            run.pace, start, self._lease_end(start), ZERO, self._limits, self._limits.max_steps
+        )
+        spans, tail = self._with_hold(start, run.pace, self._limits.fitting(spans))
+        return spans[-1 - tail].to_ms > run.own_to_ms
 
     def _after_a_step(self, run: Run, plan_ms: int) -> int:
         """When to decide, from ``plan_ms`` on, so that the run is cut just after a pump step."""
@@ -126,11 +169,11 @@ class Composer:
 
     def basal(self, plan_ms: int) -> Run:
         """The basal from now to the end of the lease."""
-        return self._run(plan_ms, "basal", f"basal:{plan_ms}", None)
+        return self._run(plan_ms, "basal", self._books.named(f"basal:{plan_ms}"), None)
 
     def scheduled(self, plan_ms: int, slot: Slot) -> Run:
         """A scheduled bolus, then the basal."""
-        return self._run(plan_ms, "scheduled", slot.id, (slot.over_ms, slot.volume_nl))
+        return self._run(plan_ms, "scheduled", self._books.named(slot.id), (slot.over_ms, slot.volume_nl))
 
     def patient(self, plan_ms: int, request_id: str) -> Run:
         """A patient bolus, then the basal."""
@@ -147,26 +190,56 @@ class Composer:
         pace, start, left = self._books.pace(), plan_ms + self._timing.commit_ms, self._books.prime_left_nl
         volume = left if left >= self._limits.step_nl else self._books.prescription.prime_nl
         span = prime_span(pace, start, volume, self._limits)
-        return Run(f"prime:{plan_ms}", "prime", self._account(start), (span,), pace, self._given_by(start))
+        request = self._books.named(f"prime:{plan_ms}")
+        return Run(request, "prime", self._account(start), (span,), pace, self._given_by(start))
 
-    def hold(self, plan_ms: int, until_ms: int) -> Run:
-        """The bounded hold from now until ``until_ms``."""
+    def hold(self, plan_ms: int, until_ms: int) -> Run | None:
+        """The bounded hold from now until ``until_ms``, the end of the lease or that of the stage; None if too late."""
         start = plan_ms + self._timing.commit_ms
-        pace, rate = self._pace(start), self._books.prescription.schedule.hold_rate(start)
-        end = max(start, until_ms - self._timing.commit_ms)  # the guard counts its length from its sending
+        pace, rate = self._pace(start), self._hold_rate(start)
+        end = min(
+            self._lease_end(start), until_ms - self._timing.commit_ms
+        )  # the guard counts from its sending
+        if end <= start:
+            return None
         spans = hold_spans(pace, rate, start, end, self._limits, self._limits.max_steps)
-        return Run(f"hold:{plan_ms}", "hold", self._account(start), tuple(spans), pace, self._given_by(start))
+        request = self._books.named(f"hold:{plan_ms}")
+        return Run(request, "hold", self._account(start), tuple(spans), pace, self._given_by(start))
+
+    def _hold_rate(self, plan_ms: int) -> Fraction:
+        bridge = self._books.prescription.bridge
+        if bridge is not None and self._books.bridging:
+            return bridge.hold_rate
+        return self._books.prescription.schedule.hold_rate(plan_ms)
 
     def _run(self, plan_ms: int, purpose: str, request_id: str, bolus: tuple[int, Fraction] | None) -> Run:
         """A run that begins when the pump takes it over, from what the one before will have given by then."""
-        self._renew_from = None
         start = plan_ms + self._timing.commit_ms
         pace, cut, account = self._pace(start), self._given_by(start), self._account(start)
         carried = self._books.totals.residual_at(start, cut)
         slot = self._books.prescription.schedule.next_slot(start)
         mark = None if slot is None else slot.at_ms + self._timing.commit_ms
         spans, lost = chain(pace, start, self._lease_end(start), bolus, carried, self._limits, mark)
-        return Run(request_id, purpose, account, tuple(spans), pace, cut, lost)
+        told, tail = self._with_hold(plan_ms, pace, spans)
+        return Run(request_id, purpose, account, tuple(told), pace, cut, lost, tail)
+
+    def _with_hold(self, plan_ms: int, pace: Pace, spans: list[Span]) -> tuple[list[Span], int]:
+        """The spans and how many of them are the hold; where the pump holds too few steps, behind fewer spans."""
+        for count in range(len(spans) if self._timing.hold_ms else 0, 0, -1):
+            own = spans[:count]
+            told = self._limits.fitting(own + self._tail(plan_ms, pace, own))
+            if len(told) > count:
+                return told, len(told) - count
+        return spans, 0
+
+    def _tail(self, plan_ms: int, pace: Pace, spans: list[Span]) -> list[Span]:
+        """The hold behind a run, for as long as the pump may go on when nobody renews it (D-14)."""
+        start, end = spans[-1].to_ms, plan_ms + self._timing.hold_ms - self._timing.stop_ms
+        until = self._books.prescription.schedule.stage_at(start).until_ms
+        if until is not None and not self._books.bridging:
+            end = min(end, until)
+        rate, room = self._hold_rate(start), self._limits.max_steps - len(spans)
+        return hold_spans(pace, rate, start, end, self._limits, room) if start < end else []
 
     def _lease_end(self, start: int) -> int:
         end = start + self._timing.lease_ms

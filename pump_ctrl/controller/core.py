@@ -11,7 +11,7 @@ Plan time (ms since the plan's start) = ``now_ms`` + an offset that a person's c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from pump_ctrl.controller.books import Books
@@ -23,13 +23,19 @@ from pump_ctrl.controller.events import (
     Confirmed,
     Event,
     Halted,
+    Leaving,
     LedgerMoved,
+    LoadAnswered,
+    Offered,
+    PeoplesEvent,
+    Refilled,
     Requested,
     Settled,
     StatusRead,
     Tick,
     Waiting,
 )
+from pump_ctrl.controller.loading import Loading, plans_named
 from pump_ctrl.controller.machine import State
 from pump_ctrl.controller.people import People
 from pump_ctrl.controller.prescription import Prescription, Timing
@@ -37,22 +43,29 @@ from pump_ctrl.controller.pump_side import PumpSide
 from pump_ctrl.controller.runs import Limits
 from pump_ctrl.controller.session import BY_PERSON, Session
 from pump_ctrl.controller.totals import Run, Totals
+from pump_ctrl.errors import InvalidInput
 
 
 class Controller:
-    """Carries out one prescription on one pump.
+    """Carries out one prescription on one pump, until another one is loaded.
 
     Args:
-        prescription: the signed plan.
+        prescription: the signed plan in force.
         limits: what the pump can be told.
         timing: leases, polls, waits.
     """
 
     def __init__(self, prescription: Prescription, limits: Limits, timing: Timing) -> None:
-        self._session = Session(prescription, limits, timing)
+        self._limits, self._timing = limits, timing
+        self._plans: Mapping[str, Prescription] = {prescription.plan: prescription}
+        self._begin(prescription)
+
+    def _begin(self, prescription: Prescription) -> None:
+        self._session = Session(prescription, self._limits, self._timing)
         self._due = Due(self._session)
         self._pump = PumpSide(self._session)
         self._people = People(self._session, self._pump)
+        self._loading = Loading(self._session)
         self._wakeup: int | None = None  # the answer of next_wakeup, until something happens
 
     # What others may look at.
@@ -80,7 +93,24 @@ class Controller:
     @property
     def bridging(self) -> bool:
         """Whether the old fluid may still be in the path."""
-        return self.books.bridging
+        return self._session.books.bridging
+
+    @property
+    def prescription(self) -> Prescription:
+        """The plan in force."""
+        return self._session.prescription
+
+    @property
+    def loading(self) -> bool:
+        """Whether another plan waits for the end of a bolus."""
+        return self._session.offer is not None
+
+    def load_refusal(self, new: Prescription, left_nl: int, now_ms: int) -> str:
+        """Why ``new`` cannot be loaded now, in words; empty if it can, maybe after a bolus.
+
+        ``left_nl`` is the most that has left since the last refill.
+        """
+        return self._loading.refusal(new, left_nl, now_ms)
 
     @property
     def halting(self) -> bool:
@@ -91,15 +121,39 @@ class Controller:
         """Plan time at boot time ``now_ms``."""
         return self._session.plan_ms(now_ms)
 
+    def take_up(self, records: Sequence[Any], plans: Mapping[str, Prescription]) -> None:
+        """Take up the journal of earlier lives; ``plans`` by SHA-256, those that were in force before this one.
+
+        Raises:
+            InvalidInput: a plan of the journal is missing, or the one in force is another than this one.
+            JournalError: the journal's sums are not those of these plans.
+        """
+        ours, named = self.prescription, plans_named(records)
+        self._plans = {**plans, ours.plan: ours}
+        if missing := [sha256 for sha256 in named if sha256 not in self._plans]:
+            raise InvalidInput(
+                f"the journal was begun with plan {missing[0]}, which is not given; give it too"
+            )
+        if named and named[-1] != ours.plan:
+            raise InvalidInput(
+                f"plan {named[-1]} is in force by the journal, not {ours.plan}; load it instead"
+            )
+        if named:
+            self._begin(self._plans[named[0]])
+        for record in records:
+            self.replay(record.kind, record.data)
+
     def replay(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take up one record of an earlier life; the state stays WAITING."""
         self._wakeup = None
+        self._loading.replay(kind, data, self._plans)
         self.books.replay(kind, data)
         if kind == "plan_time":
             self._session.offset = data["plan_ms"] - data["boot_ms"]
-        if kind == "stop" and data["why"] in BY_PERSON:
-            self._session.stopped = True
-        elif kind == "plan_time" or (kind == "state" and data["state"] == State.READY):
+        state = data["state"] if kind == "state" else None
+        if (kind == "stop" and data["why"] in BY_PERSON) or state == State.PAUSED:
+            self._session.stopped = True  # only a person's resume lets it go on, no restart
+        elif kind == "plan_time" or state == State.READY:
             self._session.stopped = False
 
     def next_wakeup(self) -> int:
@@ -110,10 +164,13 @@ class Controller:
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """Take in one event and say what to do about it, in order."""
-        before, self._wakeup = self.state, None
+        session, self._wakeup = self._session, None
+        before = session.state
         effects = self._dispatch(event, now_ms)
-        if self.state is not before:
-            effects.insert(0, Write("state", {"state": self.state.value, "plan_ms": self.plan_ms(now_ms)}))
+        if session.offer is not None:
+            effects += self._loading.due(now_ms)
+        if (state := session.state) is not before:
+            effects.insert(0, Write("state", {"state": state.value, "plan_ms": session.plan_ms(now_ms)}))
         return effects
 
     def _dispatch(self, event: Event, now: int) -> list[Effect]:
@@ -130,6 +187,11 @@ class Controller:
                 return self._pump.halted(outcome, now)
             case LedgerMoved(low, high):
                 return self._pump.ledger(low, high, now)
+            case _:
+                return self._by_people(event, now)
+
+    def _by_people(self, event: PeoplesEvent, now: int) -> list[Effect]:
+        match event:
             case AlarmsChanged():
                 return self._people.alarms(event)
             case Requested(request_id, kind):
@@ -138,4 +200,12 @@ class Controller:
                 return self._people.confirmed(event, now)
             case Waiting():
                 return self._people.waiting(event, now)
+            case Refilled():
+                return self._loading.refilled(event)
+            case Offered(offer):
+                return self._loading.offered(offer)
+            case LoadAnswered(offer, plan_ms, refusal):
+                return self._loading.answered(offer, plan_ms, refusal)
+            case Leaving(hold_until):
+                return self._people.leaving(hold_until, now)
         assert_never(event)

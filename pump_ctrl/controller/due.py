@@ -19,6 +19,9 @@ from pump_ctrl.safety.ask import Purpose
 NO_BOLUS = (State.UNCERTAIN, State.PAUSED, State.STOPPED, State.FAULT)  # slots that pass here are missed
 
 
+ASKING = (Deliver, ReadStatus)  # what the pump answers with its status
+
+
 class Due:
     """Looks at the time."""
 
@@ -27,60 +30,78 @@ class Due:
 
     def next_wakeup(self) -> int:
         """Boot time of the next moment at which something may be due."""
-        s = self._s
+        s, state, run = self._s, self._s.state, self._s.run
+        if run is not None and s.retry_at is None and state in MAY_DELIVER:  # nearly always
+            return min(s.poll_at, max(s.composer.next_due(state) - s.offset, s.look_at))
         plan = [s.poll_at + s.offset]
         if s.retry_at is not None:
             plan.append(s.retry_at + s.offset)
-        if s.silent_since is not None and not s.told_silence and s.run is None:
-            plan.append(s.silent_since + s.timing.under_delivery_ms)
-        if s.state in MAY_DELIVER and s.retry_at is None:
-            plan.append(max(min(s.composer.due_times(s.state)), s.look_at + s.offset))
+        if s.silent_since is not None and not s.told_silence and run is None:
+            plan.append(s.silent_since + s.prescription.under_delivery_ms)
+        if s.flow_due is not None and run is None:
+            plan.append(s.flow_due)
+        if state in MAY_DELIVER and s.retry_at is None:
+            plan.append(max(s.composer.next_due(state), s.look_at + s.offset))
         elif s.hold_until is not None and self._hold_possible():
-            plan.append(0 if s.run is None else min(s.run.to_ms, s.hold_until))
-        elif s.state in NO_BOLUS and (slot := s.composer.slot()) is not None:
+            plan.append(0 if run is None else min(run.to_ms, s.hold_until))
+        elif state not in MAY_DELIVER and run is not None:
+            plan.append(max(run.to_ms + s.timing.stop_ms + 1, s.look_at + s.offset))
+        if state in NO_BOLUS and (slot := s.composer.slot()) is not None:
             plan.append(slot.at_ms + slot.within_ms + 1)
         return min(plan) - s.offset
 
     def tick(self, now: int) -> list[Effect]:
         """What is due now."""
-        effects: list[Effect] = []
-        if self._s.retry_at is not None and now >= self._s.retry_at:
-            self._s.retry_at = None
-            if self._s.halting:
-                return [Halt(self._s.why)]
-            if self._s.unsettled:
+        s, state, effects = self._s, self._s.state, []  # type: Session, State, list[Effect]
+        if s.retry_at is not None and now >= s.retry_at:
+            s.retry_at = None
+            if s.halting:
+                return [Halt(s.why)]
+            if s.unsettled:
                 return [Settle()]
-        if self._s.state in MAY_DELIVER and self._s.retry_at is None:
-            effects += self._due(now)
-        elif self._s.hold_until is not None:
-            effects += self._hold(self._s.plan_ms(now), self._s.hold_until)
-        elif self._s.state in NO_BOLUS:
-            effects += self._missed_slots(self._s.plan_ms(now))
-        if now >= self._s.poll_at and not any(isinstance(e, Deliver | ReadStatus) for e in effects):
+        if state in MAY_DELIVER and s.retry_at is None:
+            effects += self._due(now, state)
+        elif s.hold_until is not None:
+            effects += self._hold(s.plan_ms(now), s.hold_until)
+        elif state in NO_BOLUS:
+            effects += self._missed_slots(s.plan_ms(now))
+        if state not in MAY_DELIVER:
+            effects += self._look_at_ended(now)
+        if now >= s.poll_at and not any(isinstance(effect, ASKING) for effect in effects):
             effects.append(ReadStatus())
         if effects:
-            self._s.poll_at = max(self._s.poll_at, now + self._s.timing.poll_ms)
-        return effects + self._s.under_delivery(self._s.plan_ms(now))
+            s.poll_at = max(s.poll_at, now + s.timing.poll_ms)
+        return effects + s.under_delivery(s.plan_ms(now))
 
-    def _due(self, now: int) -> list[Effect]:
-        plan, run = self._s.plan_ms(now), self._s.run
-        effects: list[Effect] = []
-        if run is not None and (self._part_over(run, plan) or self._s.composer.bridge_check_due(plan)):
-            if now < self._s.look_at:
+    def _due(self, now: int, state: State) -> list[Effect]:
+        s, plan, run = self._s, self._s.plan_ms(now), self._s.run
+        if run is not None and state is State.RUNNING and plan < s.composer.next_due(state):
+            s.look_at = 0  # this turn is for a status only
+            return []
+        if run is not None and (self._part_over(run, plan, state) or s.composer.bridge_check_due(plan)):
+            if now < s.look_at:
                 return []
-            self._s.look_at = now + self._s.timing.retry_ms
+            s.look_at = now + s.timing.retry_ms
             return [ReadStatus()]  # its counter closes the books on what has ended, or the bridge
-        self._s.look_at = 0
-        effects += self._missed_slots(plan)
-        if self._s.state in (State.READY, State.RUNNING):
+        s.look_at = 0
+        effects = self._missed_slots(plan)
+        if state in (State.READY, State.RUNNING):
             effects += self._next_command(plan)
         return effects
 
-    def _part_over(self, run: Run, plan: int) -> bool:
+    def _part_over(self, run: Run, plan: int, state: State) -> bool:
         """A bolus or prime has come to its end, or the whole run has without a successor."""
-        if self._s.state in (State.BOLUS, State.PRIMING):
+        if state in (State.BOLUS, State.PRIMING):
             return plan >= self._s.composer.part_end(run)
         return plan > run.to_ms + self._s.timing.stop_ms
+
+    def _look_at_ended(self, now: int) -> list[Effect]:
+        """A run that was left alone is over: the pump's counter closes its books, and the silence begins."""
+        s, plan = self._s, self._s.plan_ms(now)
+        if s.run is None or plan <= s.run.to_ms + s.timing.stop_ms or now < s.look_at:
+            return []
+        s.look_at = now + s.timing.retry_max_ms
+        return [ReadStatus()]
 
     def _missed_slots(self, plan: int) -> list[Effect]:
         effects: list[Effect] = []
@@ -91,13 +112,15 @@ class Due:
         return effects
 
     def _give_up(self, slot: Slot, outcome: str, rule: str, reason: str) -> list[Effect]:
-        bolus = Bolus(slot.id, "scheduled", slot.at_ms, int(slot.volume_nl), slot.volume_nl)
+        bolus = Bolus(
+            self._s.books.named(slot.id), "scheduled", slot.at_ms, int(slot.volume_nl), slot.volume_nl
+        )
         return [
             *self._s.books.skip(
                 slot.at_ms, slot.at_ms + slot.within_ms, slot.volume_nl, f"scheduled bolus {outcome}: {rule}"
             ),
             bolus_record(bolus, outcome, 0, rule, reason),
-            Alarm("bolus-missed", True, f"{slot.id}: {reason}"),
+            Alarm("bolus-missed", True, f"{bolus.id}: {reason}"),
         ]
 
     def _next_command(self, plan: int) -> list[Effect]:
@@ -108,12 +131,19 @@ class Due:
             )
         idle = self._s.books.idle(plan, self._s.why)
         if not self._s.books.primed:
-            return [*idle, *self._s.ask(self._s.composer.prime(plan), Purpose.PRIME, None)]
+            return [*idle, *self._prime(plan)]
         if slot is not None and slot.at_ms <= plan:
             return [*idle, *self._s.ask(self._s.composer.scheduled(plan, slot), Purpose.SCHEDULED, slot)]
         if self._s.composer.basal_due(plan):
             return [*idle, *self._s.ask(self._s.composer.basal(plan), Purpose.BASAL, None)]
         return [*idle]
+
+    def _prime(self, plan: int) -> list[Effect]:
+        """The prime that is due; what runs is stopped first, for nothing else may run beside it (D-12)."""
+        if self._s.run is None:
+            return self._s.ask(self._s.composer.prime(plan), Purpose.PRIME, None)
+        self._s.halting = True
+        return [Halt("a prime is due")]
 
     def _hold_possible(self) -> bool:
         s = self._s
@@ -122,14 +152,20 @@ class Due:
     def _hold(self, plan: int, until: int) -> list[Effect]:
         """Tell the bounded hold if nothing runs; a lost one is told again, until its time is over (D-14)."""
         if plan >= until:
-            return self._hold_over()
+            return self._hold_over(plan)
         run = self._s.run
         if not self._hold_possible() or (run is not None and plan < run.to_ms):
             return []
         hold = self._s.composer.hold(plan, until)
-        return self._s.ask(hold, Purpose.HOLD, None) if hold.volume_nl else self._hold_over()
+        if hold is None or (not hold.volume_nl and hold.to_ms + self._s.timing.commit_ms >= until):
+            return self._hold_over(plan)
+        if hold.volume_nl:
+            return self._s.ask(hold, Purpose.HOLD, None)
+        self._s.retry_at = hold.to_ms - self._s.offset  # a rest is told to nobody; what follows it may flow
+        return []
 
-    def _hold_over(self) -> list[Effect]:
-        """The time of the hold has passed: nobody waits for it any longer."""
+    def _hold_over(self, plan: int) -> list[Effect]:
+        """The time of the hold has passed, or the plan has no flow in what is left of it."""
         self._s.hold_until = None
-        return [Alarm("hold-ended", True, "its time is over")] if self._s.run is None else []
+        runs = self._s.run is not None and plan < self._s.run.to_ms
+        return [] if runs else [Alarm("hold-ended", True, "its time is over")]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pump_ctrl.controller.prescription import Offer
 from pump_ctrl.safety.ask import Ask
 
 
@@ -53,4 +54,12 @@ class Alarm:
     detail: str
 
 
-Effect = Deliver | Halt | ReadStatus | Settle | Write | Alarm
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Put the limits of another plan in force; its own time is ``plan_ms`` now."""
+
+    offer: Offer
+    plan_ms: int
+
+
+Effect = Deliver | Halt | ReadStatus | Settle | Write | Alarm | Load

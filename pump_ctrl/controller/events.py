@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pump_ctrl.controller.prescription import Offer
 from pump_ctrl.drivers.base import Evidence, Outcome, PumpStatus, Unknown
 from pump_ctrl.safety.ask import Ask, Denied
 
@@ -111,15 +112,45 @@ class Requested:
     kind: RequestKind
 
 
-Event = (
-    Confirmed
-    | Waiting
-    | Tick
-    | Answered
-    | StatusRead
-    | Settled
-    | LedgerMoved
-    | Halted
-    | AlarmsChanged
-    | Requested
-)
+@dataclass(frozen=True, slots=True)
+class Refilled:
+    """A person has filled the reservoir; the guard has it in the journal.
+
+    ``low_nl`` and ``high_nl`` bound what had left by then since the fill before. ``other_fluid``: it was filled
+    with something else than the plan in force, or the next one, names. ``new_path``: the path is new or was
+    emptied.
+    """
+
+    low_nl: int
+    high_nl: int
+    other_fluid: bool
+    new_path: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Somebody wants another plan in force; whether that is possible was asked before (``load_refusal``)."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class LoadAnswered:
+    """What the guard said to the limits of another plan: in force, or why not."""
+
+    offer: Offer
+    plan_ms: int
+    refusal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The process was asked to end. ``hold_until_ms``: plan time at which a bounded hold has to be over, None
+    where the pump is to be stopped.
+    """
+
+    hold_until_ms: int | None
+
+
+PeoplesEvent = Confirmed | Waiting | AlarmsChanged | Requested | Refilled | Offered | LoadAnswered | Leaving
+Event = Tick | Answered | StatusRead | Settled | LedgerMoved | Halted | PeoplesEvent

@@ -9,9 +9,10 @@ Tests      tests/unit/test_machine.py
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from transitions import Machine, MachineError
+from transitions import State as LibraryState
 
 from pump_ctrl.errors import PumpCtrlError
 
@@ -79,36 +80,28 @@ TABLE: tuple[Row, ...] = (
 )
 
 
-_BY_NAME = {
-    state.value: state for state in State
-}  # asked dozens of times a turn; State(name) takes 15 times as long
-
-
 class MoveError(PumpCtrlError):
     """A trigger that the table does not allow in the present state: a programming error."""
 
 
-class ControllerMachine:
-    """The controller's state, changed by ``fire`` only."""
+_BY_NAME: Final = {state.value: state for state in State}
 
-    state: str
+
+class ControllerMachine:
+    """The controller's state, changed by ``fire`` only; ``now`` is the present one."""
+
+    state: str  # the name of ``now``, kept by the library
 
     def __init__(self, initial: State = State.WAITING) -> None:
         self._machine = Machine(
             model=self,
             states=[state.value for state in State],
-            transitions=[
-                {"trigger": row.trigger.value, "source": row.source.value, "dest": row.dest.value}
-                for row in TABLE
-            ],
+            transitions=[[row.trigger.value, row.source.value, row.dest.value] for row in TABLE],
             initial=initial.value,
-            auto_transitions=False,
+            auto_transitions=False,  # no move that is not in the table
         )
-
-    @property
-    def now(self) -> State:
-        """The present state."""
-        return _BY_NAME[self.state]
+        self.now = initial  # looked at dozens of times a turn
+        self._decided: dict[tuple[State, Trigger], tuple[State, LibraryState]] = {}
 
     def fire(self, trigger: Trigger) -> State:
         """Make the move and return the new state.
@@ -116,13 +109,23 @@ class ControllerMachine:
         Raises:
             MoveError: the table has no such move.
         """
+        known = self._decided.get((self.now, trigger))
+        if known is None:
+            known = self._decided[self.now, trigger] = self._ask_library(trigger)
+        else:  # the table has no conditions: a move that the library has made once it makes alike each time
+            self._machine.set_state(known[1])
+        self.now = known[0]
+        return self.now
+
+    def _ask_library(self, trigger: Trigger) -> tuple[State, LibraryState]:
+        """Let the library decide and make the move; the new state, as ours and as the library's own."""
         try:
             moved = self.trigger(trigger.value)  # type: ignore[attr-defined]  # bound by transitions
         except MachineError as error:
             raise MoveError(f"{trigger} is not possible in {self.state}: {error}") from None
         if not moved:
             raise MoveError(f"{trigger} was refused in {self.state}")
-        return self.now
+        return _BY_NAME[self.state], self._machine.get_state(self.state)
 
 
 def diagram() -> str:

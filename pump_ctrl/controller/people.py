@@ -16,12 +16,13 @@ from pump_ctrl.controller.effects import Effect, Halt, Settle, Write
 from pump_ctrl.controller.events import AlarmsChanged, Confirmed, RequestKind, Waiting
 from pump_ctrl.controller.machine import MAY_DELIVER, State, Trigger
 from pump_ctrl.controller.pump_side import SETTLED, PumpSide
-from pump_ctrl.controller.session import PAUSED, STOPPED, Session
+from pump_ctrl.controller.session import LEFT, PAUSED, STOPPED, Session, answer
 from pump_ctrl.controller.totals import Run
 from pump_ctrl.drivers.base import Evidence, Given, NotGiven, Nothing, PumpState
 from pump_ctrl.safety.ask import Purpose
 
 PLAN_TOLERANCE_MS: Final = 2_000  # a confirm that moves plan time by less moves nothing
+HOLDABLE: Final = (State.READY, State.RUNNING, State.BOLUS)  # a hold may follow; a prime is always stopped
 PATIENT_REASONS: Final = {
     "no-patient-bolus": "the plan has no patient bolus",
     "bolus-overlap": "a bolus is running",
@@ -58,33 +59,31 @@ class People:
 
     def _pause(self) -> list[Effect]:
         if self._s.state not in (*MAY_DELIVER, State.UNCERTAIN):
-            return [_answer("pause", f"refused: not possible in {self._s.state}")]
+            return [answer("pause", f"refused: not possible in {self._s.state}")]
         return self._s.halt(Trigger.PAUSE, PAUSED)
 
     def _resume(self, now: int) -> list[Effect]:
         if self._s.state not in (State.PAUSED, State.STOPPED) or self._s.halting or self._s.forbidden:
             return [
-                _answer(
-                    "resume", f"refused: not possible in {self._s.state}; clear the alarms and stop first"
-                )
+                answer("resume", f"refused: not possible in {self._s.state}; clear the alarms and stop first")
             ]
         self._s.machine.fire(Trigger.RESUME)
         self._s.reset_retry()
         if self._s.unsettled:
             self._s.machine.fire(Trigger.LOST)
-            return [_answer("resume", "done, once the outcome of the last command is known"), Settle()]
-        return [*self._s.books.idle(self._s.plan_ms(now), self._s.why), _answer("resume", "done")]
+            return [answer("resume", "done, once the outcome of the last command is known"), Settle()]
+        return [*self._s.books.idle(self._s.plan_ms(now), self._s.why), answer("resume", "done")]
 
     def _prime(self, request_id: str) -> list[Effect]:
         if self._s.state is not State.READY and self._s.state is not State.RUNNING:
-            return [_answer(request_id, f"refused: no prime in {self._s.state}")]
+            return [answer(request_id, f"refused: no prime in {self._s.state}")]
         if self._s.prescription.prime_nl == 0:
-            return [_answer(request_id, "refused: the plan has no prime")]
+            return [answer(request_id, "refused: the plan has no prime")]
         self._s.books.primed, self._s.prime_again = False, True
         if self._s.run is None:
-            return [_answer(request_id, "done")]
+            return [answer(request_id, "done")]
         self._s.halting = True  # nothing else may run beside a prime
-        return [Halt("a prime was asked for"), _answer(request_id, "done")]
+        return [Halt("a prime was asked for"), answer(request_id, "done")]
 
     def _patient(self, request_id: str, now: int) -> list[Effect]:
         plan = self._s.plan_ms(now)
@@ -138,7 +137,12 @@ class People:
         """A journal that has dosed: nothing new until a person confirms (D-13)."""
         self._s.offset = event.plan_ms - now
         self._s.hold_until = None if self._s.stopped else event.hold_until_ms
-        effects = [*self._s.books.name_gaps(), *self._wake_up(event.evidence, now)]
+        effects: list[Effect] = [*self._s.unwritten()]
+        if self._s.stops_first:
+            effects += self._s.books.begin_anew(event.status, taken=isinstance(event.evidence, Given))
+        effects += self._wake_up(event.evidence, now)
+        if self._s.stops_first and not isinstance(event.evidence, Given):
+            effects += self._s.books.begin_anew(event.status, taken=False)
         self._s.reset_retry()
         if isinstance(event.evidence, Nothing):
             self._s.unsettled = True
@@ -153,7 +157,8 @@ class People:
         """What became of the command that was under way when the controller died."""
         match evidence:
             case Given(lo, _, ended, status):
-                effects: list[Effect] = [*self._s.books.grant(status.delivered_nl, lo), SETTLED]
+                taken = self._s.books.take_over(status, lo, lasts=not self._s.stops_first)
+                effects: list[Effect] = [*taken, SETTLED]
                 return effects + (self._pump.run_ended(status, "run ended by the pump", now) if ended else [])
             case NotGiven(why, _):
                 return [*self._pump.not_given("refused", "not-given", why, now), SETTLED]
@@ -163,7 +168,7 @@ class People:
 
     def confirmed(self, event: Confirmed, now: int) -> list[Effect]:
         """A person confirmed: the plan may go on."""
-        effects: list[Effect] = [*self._s.books.name_gaps()]
+        effects = self._s.unwritten()
         if self._s.books.asked is not None:
             effects += self._pump.from_records(now)
         effects += self._moved(event, now)
@@ -180,6 +185,27 @@ class People:
             effects += self._goes_on(self._s.run, event, now)
         return effects
 
+    def leaving(self, hold_until: int | None, now: int) -> list[Effect]:
+        """The process was asked to end: one bounded hold where the plan says so, else STOP (D-14).
+
+        What is bounded already, as a hold of an earlier life or a command whose outcome is not known, goes on to
+        its own end.
+        """
+        s, plan = self._s, self._s.plan_ms(now)
+        if hold_until is None or s.halting:
+            return s.halt(Trigger.STOP, LEFT)
+        if s.state is State.UNCERTAIN or s.left_running or (s.state is State.WAITING and s.run is not None):
+            return []
+        if s.books.open_bolus is not None:
+            s.why, s.halting = LEFT, True
+            return [Halt(LEFT)]  # told again then: a bolus is cut by a STOP, whose counter closes its books
+        hold = s.composer.hold(plan, hold_until) if s.state in HOLDABLE and plan >= 0 else None
+        if hold is None or not hold.volume_nl:
+            return s.halt(Trigger.STOP, LEFT)
+        s.machine.fire(Trigger.RESTART)
+        s.hold_until, s.why = hold_until, LEFT
+        return s.ask(hold, Purpose.HOLD, None)
+
     def _moved(self, event: Confirmed, now: int) -> list[Effect]:
         """Plan time is another than thought: the run in force is closed in its own time (D-16)."""
         if abs(event.plan_ms - self._s.plan_ms(now)) <= PLAN_TOLERANCE_MS:
@@ -194,7 +220,3 @@ class People:
         self._s.machine.fire(Trigger.BASAL)
         self._s.composer.renew_from(event.plan_ms)
         return [*self._s.books.close_bolus(event.plan_ms, event.status)]
-
-
-def _answer(request_id: str, text: str) -> Write:
-    return Write("answer", {"request": request_id, "text": text})

@@ -75,7 +75,7 @@ class Schedule(Pace, Protocol):
         """The first scheduled bolus at or after ``plan_ms``."""
 
     def hold_rate(self, plan_ms: int, /) -> Fraction:
-        """The rate of the bounded hold, nL/ms."""
+        """The highest rate of a bounded hold in the stage in force, nL/ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +84,47 @@ class Bridge:
 
     ``shift_ms`` + plan time of this plan = plan time of the previous one; ``lo_nl`` is the commanded volume
     from which on the new fluid may be at the tip, ``hi_nl`` that from which on the old one has surely left.
+    ``hold_rate`` is the lower of both plans' hold rates, nL/ms.
     """
 
     previous: Pace
     shift_ms: int
     lo_nl: int
     hi_nl: int
+    hold_rate: Fraction
 
 
 @dataclass(frozen=True, slots=True)
 class Prescription:
-    """A signed plan as the controller carries it out."""
+    """A signed plan as the controller carries it out.
+
+    ``under_delivery_ms``: how long its drugs may go without delivery before the alarm. ``plan`` and
+    ``previous``: SHA-256 of the plan and of the one that it was written after. ``start_utc_ms``: UTC of plan
+    time 0.
+    """
 
     schedule: Schedule
+    under_delivery_ms: int
     prime_nl: int = 0
     bridge: Bridge | None = None
     max_hold_ms: int = 0  # 0: on loss of control the pump is stopped
+    plan: str = ""
+    previous: str | None = None
+    start_utc_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Another signed plan that somebody wants in force, with its limits file and who wants it."""
+
+    prescription: Prescription
+    limits: bytes
+    by: str
+
+    @property
+    def id(self) -> str:
+        """How the journal names the request."""
+        return f"load:{self.prescription.plan[:16]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +133,9 @@ class Timing:
 
     ``commit_ms`` from deciding on a run to its begin in the pump, when all is well with the wire;
     ``lease_ms`` longest run; ``lead_ms`` how long before its end a run is renewed; ``poll_ms`` between status
-    questions; ``retry_ms`` first and ``retry_max_ms`` longest wait after a refusal or a lost answer;
-    ``under_delivery_ms`` how long the plan may go without delivery before the alarm.
+    questions; ``retry_ms`` first and ``retry_max_ms`` longest wait after a refusal or a lost answer.
+    ``hold_ms``: until so long after a run was decided on the pump goes on at the hold rate by itself, where nobody
+    renews the run before (D-14); 0: it does not.
     """
 
     commit_ms: int
@@ -119,4 +145,4 @@ class Timing:
     retry_ms: int
     retry_max_ms: int
     stop_ms: int
-    under_delivery_ms: int
+    hold_ms: int = 0

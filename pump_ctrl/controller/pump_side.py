@@ -52,14 +52,23 @@ class PumpSide:
         self._s.poll_at = now + self._s.timing.poll_ms
         match outcome:
             case Acked(status):
-                return self.took_over(status, 0, now)
+                return self.took_over(status, status.step_done_nl if self._s.stops_first else 0, now)
             case Denied():
                 return self.not_given("refused", outcome.rule, str(outcome), now)
-            case Refused(code):
-                return self.not_given("refused", "pump", f"the pump refused: {code}", now)
+            case Refused(code, status):
+                return self._refused(code, status, len(ask.steps), now)
             case Unknown(detail):
                 return self._lost(detail, now)
         assert_never(outcome)
+
+    def _refused(self, code: str, status: PumpStatus | None, steps: int, now: int) -> list[Effect]:
+        """Nothing began. A pump that was stopped to be told it has ended the run in force, whose books close now."""
+        if code == "expired" and steps > 1:
+            self._s.composer.shorten()
+        effects = self.not_given("refused", "pump", f"the pump refused: {code}", now)
+        if status is None or status.state is PumpState.RUNNING or not self._s.stops_first:
+            return effects
+        return [*effects, *self.run_ended(status, f"refused: {code}", now)]
 
     def took_over(self, status: PumpStatus, given_new: int, now: int) -> list[Effect]:
         """The pump carries out what was asked; it has given ``given_new`` nL of it already."""
@@ -67,7 +76,8 @@ class PumpSide:
         if run is None:
             return []
         self._s.reset_retry()
-        effects: list[Effect] = [*self._s.books.grant(status.delivered_nl, given_new)]
+        self._s.composer.renewed()
+        effects: list[Effect] = [*self._s.books.take_over(status, given_new, lasts=not self._s.stops_first)]
         if self._s.state in (*MAY_DELIVER, State.UNCERTAIN):
             self._s.machine.fire(TRIGGER_OF.get(run.purpose, Trigger.BASAL))
         self._s.why = WHY_ENDED[PumpState.IDLE]
@@ -190,9 +200,9 @@ class PumpSide:
         if status.state is PumpState.RUNNING:
             self._s.stops = 0
             effects += self._runs_on()
-            if self._s.books.given(plan, status) > 0:
+            if self._s.silent_since is not None and self._s.books.given(plan, status) > 0:
                 effects += self._s.flows()
-        if run is not None and status.state in WHY_ENDED:
+        if run is not None and status.state in WHY_ENDED and not self._rests(run, status, plan):
             why = self._s.why if self._s.state in AT_REST else WHY_ENDED[status.state]
             effects += self.run_ended(status, why, now)
             self._wait_longer(run, plan, now)
@@ -201,6 +211,11 @@ class PumpSide:
             self._s.machine.fire(Trigger.ENDED)
             self._s.look_at = 0
         return effects + self._s.under_delivery(plan)
+
+    def _rests(self, run: Run, status: PumpStatus, plan: int) -> bool:
+        """Whether the run is a rest on a pump that stands still for one, and that is not over."""
+        still = status.state is PumpState.IDLE and not run.volume_nl and plan < run.to_ms
+        return still and not self._s.rests_run
 
     def _wait_longer(self, run: Run, plan: int, now: int) -> None:
         """A pump that breaks runs off is asked again after longer and longer times."""
@@ -230,6 +245,8 @@ class PumpSide:
 
     def ledger(self, low: int, high: int, now: int) -> list[Effect]:
         """While a bridge lasts: how much has certainly and at most left since the fluid changed (D-11)."""
+        before_low, before_high = self._s.books.passed
+        low, high = low + before_low, high + before_high
         self._s.composer.moved(low, high, self._s.plan_ms(now))
         bridge = self._s.prescription.bridge
         if self._s.books.bridging and bridge is not None and low >= bridge.hi_nl:

@@ -11,26 +11,50 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from math import floor, lcm
 
 from pump_ctrl.controller.totals import ZERO, Pace, Span
-from pump_ctrl.drivers.base import StepKind
+from pump_ctrl.drivers.base import Grid, StepKind
 
 MS_PER_HOUR = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the pump can be told: its step (nL), fastest flow (nL/h) and number of steps in a permit."""
+    """What the pump can be told: its step (nL), fastest flow (nL/h) and number of steps in a permit.
+
+    ``grid``: what its numbers leave of that, where they do; then ``least_nl_per_h`` is its slowest flow.
+    ``counter_nl``: what the last digit of its counter stands for.
+    """
 
     step_nl: int
     max_nl_per_h: int
     max_steps: int
+    grid: Grid | None = None
+    least_nl_per_h: int = 0
+    counter_nl: int = 1
 
-    def floor(self, volume: Fraction, duration_ms: int) -> int:
-        """The largest whole number of steps in ``volume`` that the pump can give in ``duration_ms``, nL."""
+    def whole(self, volume: Fraction | int, duration_ms: int) -> int:
+        """The largest whole number of steps in ``volume`` that fit into ``duration_ms`` at the fastest flow, nL."""
         fastest = self.max_nl_per_h * duration_ms // MS_PER_HOUR
         return max(0, min(floor(volume), fastest)) // self.step_nl * self.step_nl
+
+    def floor(self, volume: Fraction | int, duration_ms: int) -> int:
+        """The most of ``volume`` that the pump can be told to give in ``duration_ms``, nL."""
+        whole = self.whole(volume, duration_ms)
+        if self.grid is None or not whole:
+            return whole
+        told = self.grid.volume(whole, duration_ms)
+        return told if told * MS_PER_HOUR >= self.least_nl_per_h * duration_ms else 0
+
+    def fitting(self, spans: list[Span]) -> list[Span]:
+        """As many of the spans, from the first on, as the pump can be told at once; it rests at their end anyway."""
+        if self.grid is None:
+            return spans
+        told = spans[: self.grid.count([span.step() for span in spans])]
+        while len(told) > 1 and not told[-1].volume_nl:
+            del told[-1]
+        return told
 
 
 def chain(
@@ -49,15 +73,15 @@ def chain(
     expected to take over, a span ends, so that this cut loses nothing.
     """
     lost = max(0, floor(carried) // limits.step_nl * limits.step_nl)
-    carried -= lost
+    if lost:  # seldom; exact fractions are dear
+        carried -= lost
     spans: list[Span] = []
     if bolus is not None:
-        first = bolus_span(pace, start, *bolus, carried, limits)
-        carried += first.bolus + pace.planned_basal_nl(start, first.to_ms) - first.missed - first.volume_nl
+        first, carried = bolus_span(pace, start, *bolus, carried, limits)
         spans, start = [first], first.to_ms
     room = limits.max_steps - len(spans)
     spans += basal_spans(pace, start, max(start, end), carried, limits, room, mark)
-    return spans, lost
+    return limits.fitting(spans), lost
 
 
 def basal_spans(
@@ -74,35 +98,66 @@ def basal_spans(
     ``carried`` is the rounding left over so far, nL. What is due in a span so short that the pump cannot make
     the step in it is missed: carried on, it would be more than rounding.
     """
+    # Whole numbers of 1/unit nL, for sums of exact fractions are dear.
+    unit, step = lcm(pace.unit, carried.denominator), limits.step_nl
+    left, scale = _parts(carried, unit), unit // pace.unit
     spans: list[Span] = []
     start = from_ms
     while start < to_ms and len(spans) < room:
-        changes = (pace.next_change(start), mark if mark is not None and mark > start else None)
-        end = min([to_ms, *(change for change in changes if change is not None)])
-        due = pace.planned_basal_nl(start, end)
-        carried += due
-        volume = limits.floor(carried, end - start) if due else 0
-        beyond = max(0, floor(carried) // limits.step_nl * limits.step_nl - volume)
-        missed = min(due, Fraction(beyond)) if beyond else ZERO  # sums of exact fractions are dear
-        carried -= missed + volume if missed else volume
-        spans.append(Span(StepKind.BASAL, start, end, volume, missed=missed))
+        end = _span_end(pace, start, to_ms, mark)
+        due = pace.planned_units(start, end) * scale
+        left += due
+        volume = limits.floor(left // unit, end - start) if due else 0
+        beyond = left // unit // step * step - volume
+        missed = min(due, beyond * unit) if beyond > 0 else 0
+        grid = min(missed, (limits.whole(left // unit, end - start) - volume) * unit) if missed else 0
+        left -= missed + volume * unit
+        spans.append(
+            Span(
+                StepKind.BASAL,
+                start,
+                end,
+                volume,
+                missed=Fraction(missed, unit) if missed else ZERO,
+                grid=Fraction(grid, unit) if grid else ZERO,
+            )
+        )
         start = end
     return spans
 
 
+def _span_end(pace: Pace, start: int, to_ms: int, mark: int | None) -> int:
+    """Where a span that begins at ``start`` ends: at the next change, at the mark or at the end of all."""
+    end, change = to_ms, pace.next_change(start)
+    if change is not None and change < end:
+        end = change
+    return mark if mark is not None and start < mark < end else end
+
+
 def bolus_span(
     pace: Pace, from_ms: int, over_ms: int, bolus: Fraction, carried: Fraction, limits: Limits
-) -> Span:
+) -> tuple[Span, Fraction]:
     """A bolus of ``bolus`` nL over ``over_ms`` with the basal beside it, on a pump with one motor speed.
 
-    The basal share is the lowest basal rate in that time; the rest of the basal is missed.
+    The basal share is the lowest basal rate in that time; the rest of the basal is missed. Second comes the
+    rounding that is carried on, nL.
     """
-    end = from_ms + over_ms
-    share = _lowest_rate(pace, from_ms, end) * over_ms
-    due = pace.planned_basal_nl(from_ms, end)
-    volume = limits.floor(carried + bolus + share, over_ms)
-    basal = max(0, volume - floor(bolus))
-    return Span(StepKind.BOLUS, from_ms, end, volume, basal, bolus, due - share)
+    end, unit = from_ms + over_ms, lcm(pace.unit, carried.denominator, bolus.denominator)
+    due = pace.planned_units(from_ms, end) * (unit // pace.unit)
+    share = _parts(_lowest_rate(pace, from_ms, end), unit) * over_ms
+    wanted = _parts(carried, unit) + _parts(bolus, unit) + share
+    whole, volume = limits.whole(wanted // unit, over_ms), limits.floor(wanted // unit, over_ms)
+    basal, missed = max(0, volume - floor(bolus)), Fraction(due - share, unit) if due > share else ZERO
+    left, grid = Fraction(wanted - whole * unit, unit), ZERO
+    if whole > volume:  # the pump's numbers cannot say all of it
+        grid = Fraction(whole - volume)
+        missed += grid
+    return Span(StepKind.BOLUS, from_ms, end, volume, basal, bolus, missed, grid), left
+
+
+def _parts(volume: Fraction, unit: int) -> int:
+    """``volume`` in 1/``unit``, in which it is a whole number."""
+    return volume.numerator * (unit // volume.denominator)
 
 
 def _lowest_rate(pace: Pace, from_ms: int, to_ms: int) -> Fraction:
@@ -115,10 +170,11 @@ def _lowest_rate(pace: Pace, from_ms: int, to_ms: int) -> Fraction:
 
 def prime_span(pace: Pace, from_ms: int, volume_nl: int, limits: Limits) -> Span:
     """A prime at the pump's full flow, alone: the basal due meanwhile is missed."""
-    volume = volume_nl // limits.step_nl * limits.step_nl
-    end = from_ms + -(-volume * MS_PER_HOUR // limits.max_nl_per_h)
-    missed = pace.planned_basal_nl(from_ms, end)
-    return Span(StepKind.PRIME, from_ms, end, volume, bolus=Fraction(volume), missed=missed)
+    whole = volume_nl // limits.step_nl * limits.step_nl
+    end = from_ms + -(-whole * MS_PER_HOUR // limits.max_nl_per_h)
+    volume = whole if limits.grid is None else limits.floor(whole, end - from_ms)
+    grid, due = Fraction(whole - volume), pace.planned_basal_nl(from_ms, end)
+    return Span(StepKind.PRIME, from_ms, end, volume, bolus=Fraction(whole), missed=due + grid, grid=grid)
 
 
 def hold_spans(pace: Pace, rate: Fraction, from_ms: int, to_ms: int, limits: Limits, room: int) -> list[Span]:
@@ -135,7 +191,7 @@ def hold_spans(pace: Pace, rate: Fraction, from_ms: int, to_ms: int, limits: Lim
         volume = limits.floor(Fraction(held), end - start)
         spans.append(Span(StepKind.BASAL, start, end, volume, missed=due - volume))
         start = end
-    return spans
+    return limits.fitting(spans)
 
 
 class BridgePace:
@@ -154,6 +210,15 @@ class BridgePace:
         """The flow in force, nL/ms."""
         old = self._previous.rate(plan_ms + self._shift)
         return old if self._old(plan_ms) else min(old, self._new.rate(plan_ms))
+
+    @property
+    def unit(self) -> int:
+        """The parts of a nL in which every volume is a whole number."""
+        return lcm(self._previous.unit, self._new.unit)
+
+    def planned_units(self, a_ms: int, b_ms: int, /) -> int:
+        """The integral of ``rate``, 1/``unit`` nL."""
+        return int(self.planned_basal_nl(a_ms, b_ms) * self.unit)
 
     def next_change(self, plan_ms: int, /) -> int | None:
         """The next instant at which either plan's flow or the rule changes."""

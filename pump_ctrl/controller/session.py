@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from pump_ctrl.controller.books import Books
 from pump_ctrl.controller.composer import Composer
-from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt
+from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, Write
 from pump_ctrl.controller.machine import ControllerMachine, State, Trigger
-from pump_ctrl.controller.prescription import Prescription, Slot, Timing
+from pump_ctrl.controller.prescription import Offer, Prescription, Slot, Timing
 from pump_ctrl.controller.runs import Limits
 from pump_ctrl.controller.totals import Run
 from pump_ctrl.safety.ask import Ask, Purpose
 
 STOPPED, PAUSED = "stopped by a person", "paused by a person"
 RESOLVED = "resolved by a person, waiting for resume"
+LEFT = "the controller was asked to end"
 BY_PERSON = frozenset({STOPPED, PAUSED, RESOLVED})  # after these nothing flows until a person says so
 
 
@@ -24,6 +25,8 @@ class Session:
     """One controller's life.
 
     Attributes:
+        stops_first: the pump is stopped before it is told anything new.
+        rests_run: the pump runs through a rest; else it stands still and says so.
         offset: plan time minus boot time, ms.
         why: why nothing runs, for the gap in ``missed``.
         retry_at: boot time at which what failed is tried again; until then nothing new is asked.
@@ -34,14 +37,19 @@ class Session:
         look_at: boot time before which the end of a part is not looked for again.
         hold_until: plan time at which a hold has to be over, while WAITING.
         silent_since: plan time since when nothing has run though the plan asks.
+        flow_due: plan time at which a plan that stands still asks for flow again.
         left_running: an alarm forbids anything new, but the run in force goes on to its end.
         stops: runs in a row that the pump broke off.
+        offer: another plan that waits for the end of a bolus.
+        open_load: the id of such a wait, in a journal that is taken up.
     """
 
     def __init__(self, prescription: Prescription, limits: Limits, timing: Timing) -> None:
-        self.prescription, self.timing = prescription, timing
-        self.books = Books(prescription, limits.step_nl)
+        self.timing = timing
+        self.books = Books(prescription, limits.step_nl, limits.counter_nl)
         self.composer = Composer(self.books, limits, timing)
+        self.stops_first = limits.grid is not None
+        self.rests_run = limits.grid is None or limits.grid.rests
         self.machine = ControllerMachine()
         self.offset = 0
         self.poll_at = 0
@@ -55,10 +63,18 @@ class Session:
         self.why = "not yet started"
         self.hold_until: int | None = None
         self.silent_since: int | None = None
+        self.flow_due: int | None = None
         self.told_silence = False
         self.forbidden = False
         self.left_running = False
         self.stops = 0
+        self.offer: Offer | None = None
+        self.open_load: str | None = None
+
+    @property
+    def prescription(self) -> Prescription:
+        """The plan in force."""
+        return self.books.prescription
 
     @property
     def state(self) -> State:
@@ -68,11 +84,36 @@ class Session:
     @property
     def run(self) -> Run | None:
         """The run in force."""
-        return self.books.run
+        return self.books.totals.run
 
     def plan_ms(self, now_ms: int) -> int:
         """Plan time at boot time ``now_ms``."""
         return now_ms + self.offset
+
+    def axis_shift(self, new: Prescription) -> int:
+        """Plan time of ``new`` minus plan time of the plan in force, ms."""
+        return self.prescription.start_utc_ms - new.start_utc_ms
+
+    def loaded(self, new: Prescription, plan_ms: int) -> None:
+        """Another plan comes into force, ``plan_ms`` by its own time: what is told in plan time moves with it."""
+        shift = self.axis_shift(new)
+        self.offset += shift
+        if self.silent_since is not None:
+            self.silent_since += shift
+        self.flow_due = None
+        self.composer.loaded(plan_ms)
+        self.reset_retry()
+        self.look_at = 0
+
+    def unwritten(self) -> list[Effect]:
+        """What an earlier life did not come to write; a load that it did not come to is not made (D-07)."""
+        effects: list[Effect] = [*self.books.unwritten()]
+        if self.open_load is not None:
+            effects.append(
+                answer(self.open_load, "dropped: the controller was started again before the load")
+            )
+            self.open_load = None
+        return effects
 
     def retry(self, now: int) -> None:
         """Try again after a wait that doubles each time."""
@@ -110,14 +151,25 @@ class Session:
 
         A run that the pump breaks off before its first step does not begin the time anew.
         """
-        if self.books.pace().rate(plan) == 0:
+        if self.run is not None and self.silent_since is None:
+            self.flow_due = None  # nearly always: it flows, and did before
+            return []
+        pace = self.books.pace()
+        still = pace.rate(plan) == 0
+        if still:
             self.silent_since = None
-        if self.run is not None or self.books.pace().rate(plan) == 0:
+        self.flow_due = pace.next_change(plan) if still and self.run is None else None
+        if self.run is not None or still:
             return []
         if self.silent_since is None:
             self.went_silent(plan)
         quiet = plan - (plan if self.silent_since is None else self.silent_since)
-        if quiet < self.timing.under_delivery_ms:
+        if quiet < self.prescription.under_delivery_ms:
             return []
         self.told_silence = True
         return [Alarm("under-delivery", True, f"nothing delivered for {quiet} ms: {self.why}")]
+
+
+def answer(request_id: str, text: str) -> Write:
+    """The journal's line on what became of a request."""
+    return Write("answer", {"request": request_id, "text": text})

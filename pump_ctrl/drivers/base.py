@@ -9,9 +9,10 @@ Tests      tests/contract/
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 class StepKind(StrEnum):
@@ -20,6 +21,9 @@ class StepKind(StrEnum):
     BASAL = "basal"
     BOLUS = "bolus"
     PRIME = "prime"
+
+
+KIND_NAMES: Final = {kind: kind.value for kind in StepKind}  # ``value`` is slow, and asked for each step
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,12 @@ class Permit:
     @property
     def volume_nl(self) -> int:
         """Everything the permit can make flow, nL."""
-        return sum(step.volume_nl for step in self.steps)
+        return sum([step.volume_nl for step in self.steps])
 
     @property
     def duration_ms(self) -> int:
         """The lease: how long the pump may run on this permit, ms."""
-        return sum(step.duration_ms for step in self.steps)
+        return sum([step.duration_ms for step in self.steps])
 
 
 class PumpState(StrEnum):
@@ -68,9 +72,8 @@ class PumpState(StrEnum):
     FAILED = "failed"  # battery or memory: the pump has given up
 
 
-@dataclass(frozen=True, slots=True)
-class PumpStatus:
-    """One self-description of the pump.
+class PumpStatus(NamedTuple):
+    """One self-description of the pump. A tuple, because one comes with nearly every exchange.
 
     ``tick`` grows with every status of one ``epoch`` (a number the pump draws when it powers up); a tick
     that does not grow is a stale status. ``tick_ms`` is the pump's own time since power-up. ``delivered_nl``
@@ -88,7 +91,7 @@ class PumpStatus:
     step_done_nl: int = 0
     reservoir_nl: int | None = None
     battery_percent: int | None = None
-    alarms: frozenset[str] = field(default_factory=frozenset)
+    alarms: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,12 @@ class Capabilities:
         buffered: bytes may wait between us and the pump (a network), so silence proves nothing.
         tells_time: ``tick_ms`` measures elapsed time across a host reboot.
         simulated: the link ends in our simulator; only ``drivers/simulated.py`` sets it.
+        stops_first: a ``deliver`` stops what runs before anything else; a ``Refused`` with a status of a pump that
+            stands still has ended it.
+        ahead_nl: by less than that a step may run ahead of its even flow, nL.
+        clears_counter: a ``deliver`` clears the pump's own counter: in a new session ``delivered_nl`` begins with what
+            the last permit has given.
+        hidden_nl: so much of the counter's last digit may be lost each time, nL.
     """
 
     protocol: str
@@ -188,6 +197,50 @@ class Capabilities:
     buffered: bool
     tells_time: bool
     simulated: bool
+    stops_first: bool = False
+    ahead_nl: int = 0
+    clears_counter: bool = False
+    hidden_nl: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PumpSettings:
+    """What a driver has to be told of a pump that does not declare it itself; from the pump's profile and the plan.
+
+    Attributes:
+        address: number of the pump on its line.
+        diameter_um: inner diameter of the syringe, micrometres; None for a pump without one.
+        capacity_nl: what the syringe holds, nL.
+        step_nl, counter_unit_nl, max_nl_per_h, max_steps, max_lease_ms: as in ``Capabilities``.
+        wire_timeout_s: after so long without a packet the pump is to stop by itself (seconds); None: it is to go
+            on to the end of what it was told, which holds the plan's bounded hold.
+    """
+
+    address: int
+    diameter_um: int | None
+    capacity_nl: int
+    step_nl: int
+    counter_unit_nl: int
+    max_nl_per_h: int
+    max_steps: int
+    max_lease_ms: int
+    wire_timeout_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What of a wish a pump can be told, where whole pump steps and a fastest flow do not say it all.
+
+    Attributes:
+        volume: the most, not above so many nL, that the pump can be told to spread over just so many ms; its
+            own result is told whole. 0 is a rest.
+        count: how many of these steps, from the first on, one permit can hold; 1 at least.
+        rests: whether a rest is something that the pump runs; else it stands still in it, and says so.
+    """
+
+    volume: Callable[[int, int], int]
+    count: Callable[[Sequence[Step]], int]
+    rests: bool
 
 
 class Link(Protocol):
@@ -232,7 +285,8 @@ class PumpDriver(Protocol):
     def deliver(self, permit: Permit) -> Outcome:
         """Replace what runs by the permit's steps. The old steps run until the new ones are in force.
 
-        Looks at no clock but the link's. ``Refused`` means for certain that the old steps go on.
+        Looks at no clock but the link's. ``Refused`` means for certain that nothing of the permit began or can
+        begin any more: the old steps go on, unless its status says that the pump stands still.
         """
 
     def stop(self) -> Outcome:

@@ -11,8 +11,7 @@ Tests      tests/unit/test_reference_driver.py, test_reference_evidence.py, test
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from zlib import crc32
 
 from pump_ctrl.drivers import reference_codec as codec
@@ -47,21 +46,20 @@ _DEAD: Final = frozenset({"stale_epoch", "stale_generation", "late", "used", "fa
 # A PROPOSE refused so tells that the pump knows the id: an earlier ``deliver`` of it may have begun.
 _KNOWN_ID: Final = frozenset({"used", "conflict"})
 _ANY_EPOCH: Final = frozenset({Type.HELLO, Type.STOP})  # sent under epoch 0
+_WITH_STATUS: Final = (codec.Hello, Result, Nak)
 _CARRIED_OUT: Final = frozenset({What.RUNNING, What.DONE, What.REPLACED, What.STOPPED, What.RESET})
 
 _Reply = TypeVar("_Reply")
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What the pump told last in reply, and the link's clock when it was read."""
 
     told: Told
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Validity:
+class _Validity(NamedTuple):
     """Up to when a COMMIT that the pump has not seen could still start.
 
     Not in another epoch, not under a later generation, not after ``not_after`` (pump's tick_ms).
@@ -84,8 +82,7 @@ class _Validity:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+class _Offer(NamedTuple):
     """A permit as it goes over the wire."""
 
     id: int
@@ -240,7 +237,7 @@ class ReferenceDriver:
         """One exchange; epoch, generation and tick of its reply are remembered."""
         epoch = 0 if kind in _ANY_EPOCH else self._epoch
         reply = self._talk.ask(kind, decode, epoch=epoch, payload=payload)
-        told = reply.told if isinstance(reply, codec.Hello | Result | Nak) else reply
+        told = reply.told if isinstance(reply, _WITH_STATUS) else reply
         if isinstance(told, Told):
             self._seen = _Seen(told, self._link.now_ms())
         return reply
@@ -374,11 +371,13 @@ def _can_be_sent(permit: Permit, ranges: codec.Ranges) -> bool:
 
 
 def _fits(step: Step, step_nl: int) -> bool:
+    volume_nl, duration_ms = step.volume_nl, step.duration_ms
     return (
         step.kind in codec.KIND_CODES
-        and _is_count(step.volume_nl, 0, codec.U32_MAX)
-        and _is_count(step.duration_ms, 1, codec.U32_MAX)
-        and step.volume_nl % step_nl == 0
+        and type(volume_nl) is type(duration_ms) is int
+        and 0 <= volume_nl <= codec.U32_MAX
+        and 1 <= duration_ms <= codec.U32_MAX
+        and volume_nl % step_nl == 0
     )
 
 

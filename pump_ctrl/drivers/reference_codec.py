@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from zlib import crc32
 
 from pump_ctrl.drivers.base import Identity, PumpState, PumpStatus, Step, StepKind
@@ -27,6 +27,8 @@ _MIN_BODY, _MAX_BODY = 14, 512
 _PREFIX, _CRC = 3, 4  # SOF and length; the check sum behind the body
 
 _HEADER = struct.Struct(">BBIII")  # version, type, owner, epoch, seq
+_COVERED = struct.Struct(">HBBIII")  # length of the body before it
+_CHECK_SUM = struct.Struct(">I")
 _IDENTITY = struct.Struct(">16s8s16sBIIIIH")
 _STATUS = struct.Struct(">IIQQBQBIIBI")
 _PROPOSAL = struct.Struct(">QIQ")  # id, generation, not_after
@@ -77,6 +79,9 @@ class What(IntEnum):
     DROPPED = 7
 
 
+VERDICTS: Final = tuple(What)
+
+
 class NeedData(Enum):
     """No complete frame is held; feed more bytes."""
 
@@ -86,8 +91,7 @@ class NeedData(Enum):
 NEED_DATA: Final = NeedData.NEED_DATA
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame whose CRC is right; ``version`` and ``type`` may still be nonsense."""
 
     version: int
@@ -98,8 +102,7 @@ class Frame:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """A status and the generation that stood in it."""
 
     generation: int
@@ -133,16 +136,14 @@ class Hello:
         return names and self.ranges == other.ranges
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBack:
+class ReadBack(NamedTuple):
     """Reply to PROPOSE: the CRC of the steps as the pump holds them."""
 
     id: int
     crc: int
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """Reply to COMMIT and OUTCOME."""
 
     id: int
@@ -151,8 +152,7 @@ class Result:
     told: Told
 
 
-@dataclass(frozen=True, slots=True)
-class Nak:
+class Nak(NamedTuple):
     """The pump refused the request."""
 
     code: str
@@ -163,7 +163,7 @@ class FrameDecoder:
     """Bytes in, frames out. Owns no port, clock or thread, so every test is a list of bytes."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._held = b""
         self._rescued: deque[Frame] = deque()
         self.noise = 0  # runs of bytes that belonged to no frame
 
@@ -175,13 +175,14 @@ class FrameDecoder:
     def feed(self, data: bytes) -> None:
         """Add what was received. Beyond 4,096 bytes the oldest are dropped, and counted as noise."""
         self._held += data
-        surplus = len(self._held) - MAX_HELD
-        if surplus > 0:
-            self._drop(surplus)
+        if len(self._held) > MAX_HELD:
+            self._drop(len(self._held) - MAX_HELD)
 
     def next_frame(self) -> Frame | Literal[NeedData.NEED_DATA]:
         """Cut the next frame out of what is held; bytes that belong to none are dropped and counted."""
-        return self._rescued.popleft() if self._rescued else self._scan()
+        if self._rescued:
+            return self._rescued.popleft()
+        return self._scan() if self._held else NEED_DATA
 
     def drop_partial(self) -> None:
         """Give up the frame that has begun: the pause inside it was too long.
@@ -195,41 +196,40 @@ class FrameDecoder:
                 self._rescued.append(frame)
 
     def _scan(self) -> Frame | Literal[NeedData.NEED_DATA]:
-        while self._align():
-            end = _PREFIX + int.from_bytes(self._held[1:_PREFIX], "big")
-            if not _MIN_BODY <= end - _PREFIX <= _MAX_BODY:
-                self._drop(1)
-            elif len(self._held) < end + _CRC:
+        """Look for a frame and cut it out; what stands before it, or can begin none, is noise."""
+        held, size, at = self._held, len(self._held), 0
+        while at < size:
+            if held[at] != SOF:
+                self.noise += 1
+                start = held.find(SOF, at)
+                at = start if start > 0 else size
+                continue
+            body = at + _PREFIX
+            if size < body:
                 break
-            elif crc32(self._held[1:end]) != int.from_bytes(self._held[end : end + _CRC], "big"):
-                self._drop(1)
-            else:
-                return self._cut(end)
+            length = held[at + 1] << 8 | held[at + 2]
+            if _MIN_BODY <= length <= _MAX_BODY:
+                end = body + length
+                if size < end + _CRC:
+                    break
+                if crc32(held[at + 1 : end]) == _CHECK_SUM.unpack_from(held, end)[0]:
+                    self._held = held[end + _CRC :]
+                    version, kind, owner, epoch, seq = _HEADER.unpack_from(held, body)
+                    return Frame(version, kind, owner, epoch, seq, held[body + _MIN_BODY : end])
+            self.noise += 1  # no frame begins here
+            at += 1
+        self._held = held[at:]
         return NEED_DATA
-
-    def _align(self) -> bool:
-        """Bring an SOF to the front; True if the length behind it is there too."""
-        start = self._held.find(SOF)
-        if start != 0 and self._held:
-            self._drop(start if start > 0 else len(self._held))
-        return len(self._held) >= _PREFIX
-
-    def _cut(self, end: int) -> Frame:
-        body = bytes(self._held[_PREFIX:end])
-        del self._held[: end + _CRC]
-        version, kind, owner, epoch, seq = _HEADER.unpack_from(body)
-        return Frame(version, kind, owner, epoch, seq, body[_MIN_BODY:])
 
     def _drop(self, count: int) -> None:
         self.noise += 1
-        del self._held[:count]
+        self._held = self._held[count:]
 
 
 def encode_frame(kind: int, *, owner: int, epoch: int, seq: int, payload: bytes = b"") -> bytes:
     """Wrap a payload up as it goes over the wire."""
-    body = _HEADER.pack(VERSION, kind, owner, epoch, seq) + payload
-    covered = struct.pack(">H", len(body)) + body
-    return bytes((SOF,)) + covered + struct.pack(">I", crc32(covered))
+    covered = _COVERED.pack(_HEADER.size + len(payload), VERSION, kind, owner, epoch, seq) + payload
+    return b"\x7e" + covered + _CHECK_SUM.pack(crc32(covered))
 
 
 def encode_steps(steps: tuple[Step, ...]) -> bytes:
@@ -265,9 +265,8 @@ def decode_status(payload: bytes, epoch: int) -> Told:
     if state >= len(STATES) or battery > 100 or epoch == 0:
         raise WireError(f"status with state {state}, battery {battery} %, epoch {epoch}")
     status = PumpStatus(
-        epoch=epoch, tick=tick, tick_ms=tick_ms, state=STATES[state], delivered_nl=delivered,
-        running_id=running or None, step_index=index, step_done_nl=done, reservoir_nl=reservoir,
-        battery_percent=battery, alarms=_alarm_names(alarms),
+        epoch, tick, tick_ms, STATES[state], delivered,
+        running or None, index, done, reservoir, battery, _alarm_names(alarms),
     )  # fmt: skip
     return Told(generation, status)
 
@@ -304,9 +303,9 @@ def decode_result(payload: bytes, epoch: int) -> Result:
     """
     _expect(payload, _RESULT.size + _STATUS.size)
     permit_id, what, given_nl = _RESULT.unpack_from(payload)
-    if what > What.DROPPED:
+    if what >= len(VERDICTS):
         raise WireError(f"result {what} does not exist")
-    return Result(permit_id, What(what), given_nl, decode_status(payload[_RESULT.size :], epoch))
+    return Result(permit_id, VERDICTS[what], given_nl, decode_status(payload[_RESULT.size :], epoch))
 
 
 def decode_nak(payload: bytes, epoch: int) -> Nak:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from pump_ctrl.drivers import reference_codec as codec
 from pump_ctrl.drivers.base import Link, PumpStatus
@@ -22,12 +21,12 @@ EXCHANGE_MS: Final = 500  # all that one exchange may take
 PAUSE_MS: Final = 200  # a longer pause inside a frame ends it
 FLOOD_BYTES: Final = 65_536  # more than that in one exchange is a babbling pump
 PUSHES_KEPT: Final = 16
+_NO_PAUSE_MS: Final = 1 << 62  # nothing is awaited inside a frame
 
 _Reply = TypeVar("_Reply")
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(NamedTuple):
     """No usable reply came within the deadline."""
 
     detail: str
@@ -73,7 +72,8 @@ class Conversation:
         """Take the alarms that came unasked, oldest first (the newest 16); waits for nothing."""
         self._allowance = FLOOD_BYTES
         try:
-            while (frame := self._next_frame(self._link.now_ms())) is not None:
+            now_ms = self._link.now_ms()
+            while (frame := self._next_frame(now_ms)) is not None:
                 self._sort_out(frame)
         except (LinkError, OSError):
             self._ignored += 1  # the next exchange meets the broken link too, and says so
@@ -101,15 +101,16 @@ class Conversation:
         Version, owner and seq make it the reply, whatever its epoch: a pump that has powered up answers in a
         new one.
         """
-        if (frame.version, frame.owner, frame.seq) != (codec.VERSION, self._owner, self._seq):
+        version, type_, owner, epoch, seq, payload = frame
+        if seq != self._seq or owner != self._owner or version != codec.VERSION:
             self._sort_out(frame)
             return None
         try:
-            if frame.type == kind | codec.REPLY_BIT:
-                return decode(frame.payload, frame.epoch)
-            if frame.type == codec.NAK:
-                return codec.decode_nak(frame.payload, frame.epoch)
-            raise WireError(f"type {frame.type:#x} is no reply to {kind.name}")
+            if type_ == kind | codec.REPLY_BIT:
+                return decode(payload, epoch)
+            if type_ == codec.NAK:
+                return codec.decode_nak(payload, epoch)
+            raise WireError(f"type {type_:#x} is no reply to {kind.name}")
         except WireError:
             self._ignored += 1
             return None
@@ -125,21 +126,21 @@ class Conversation:
 
     def _next_frame(self, deadline_ms: int) -> codec.Frame | None:
         """Return the next frame, or None when the deadline has come or the pump babbles."""
-        while isinstance(frame := self._decoder.next_frame(), codec.NeedData):
+        while (frame := self._decoder.next_frame()) is codec.NEED_DATA:
             if self._allowance <= 0 or not self._read(deadline_ms):
                 return None
         return frame
 
     def _read(self, deadline_ms: int) -> bool:
         """Read once into the decoder; False when nothing more is to be had by the deadline."""
-        partial = self._decoder.partial
-        pause_over_ms = self._heard_ms + PAUSE_MS + 1
-        data = self._link.read(deadline_ms=min(deadline_ms, pause_over_ms) if partial else deadline_ms)
+        pause_over_ms = self._heard_ms + PAUSE_MS + 1 if self._decoder.partial else _NO_PAUSE_MS
+        data = self._link.read(deadline_ms=deadline_ms if deadline_ms < pause_over_ms else pause_over_ms)
         now_ms = self._link.now_ms()
-        if partial and now_ms >= pause_over_ms:
+        if now_ms >= pause_over_ms:
             self._decoder.drop_partial()
-        if data:
-            self._heard_ms = now_ms
-            self._allowance -= len(data)
-            self._decoder.feed(data)
-        return bool(data) or now_ms < deadline_ms
+        if not data:
+            return now_ms < deadline_ms
+        self._heard_ms = now_ms
+        self._allowance -= len(data)
+        self._decoder.feed(data)
+        return True

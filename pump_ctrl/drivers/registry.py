@@ -8,24 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol
 
-from pump_ctrl.drivers.base import Link, PumpDriver
+from pump_ctrl.drivers.base import Grid, Link, PumpDriver, PumpSettings
 from pump_ctrl.errors import InvalidInput
 
-_HOME: Final = {"reference": ("pump_ctrl.drivers.reference", "ReferenceDriver")}
+_HOME: Final = {
+    "harvard": ("pump_ctrl.drivers.harvard", "HarvardDriver"),
+    "new-era": ("pump_ctrl.drivers.new_era", "NewEraDriver"),
+    "reference": ("pump_ctrl.drivers.reference", "ReferenceDriver"),
+}
+_GRIDS: Final = {
+    "harvard": ("pump_ctrl.drivers.harvard_amounts", "grid_of"),
+    "new-era": ("pump_ctrl.drivers.new_era_program", "grid_of"),
+}
+_BAUD: Final = {"harvard": 115_200, "new-era": 19_200, "reference": 115_200}  # as the pumps leave the factory
+_DECLARES_ITSELF: Final = frozenset({"reference"})  # pumps that need no settings: they tell all of them
 
 
 class DriverFactory(Protocol):
     """Makes a driver on a link. ``owner`` is a number drawn once per session, 1 to 2**32 - 1.
 
+    ``settings`` are what a pump cannot tell of itself; one that tells all takes and needs none.
     ``stop_requested`` is looked at between the exchanges of a ``deliver`` (D-01).
     """
 
     def __call__(
-        self, link: Link, owner: int, *, stop_requested: Callable[[], bool] = lambda: False
+        self,
+        link: Link,
+        owner: int,
+        *,
+        settings: PumpSettings | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
     ) -> PumpDriver:
-        """Make the driver; sends nothing yet."""
+        """Make the driver; sends nothing yet.
+
+        Raises:
+            InvalidInput: the pump needs settings, or cannot be as they say.
+        """
 
 
 def driver_names() -> tuple[str, ...]:
@@ -42,4 +62,38 @@ def driver_factory(name: str) -> DriverFactory:
     if name not in _HOME:
         raise InvalidInput(f"no driver speaks {name!r}; allowed: {', '.join(driver_names())}")
     module, attribute = _HOME[name]
-    return cast("DriverFactory", getattr(import_module(module), attribute))
+    driver: Callable[..., PumpDriver] = getattr(import_module(module), attribute)
+
+    def make(
+        link: Link,
+        owner: int,
+        *,
+        settings: PumpSettings | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> PumpDriver:
+        told: tuple[Any, ...] = () if name in _DECLARES_ITSELF else (_needed(name, settings),)
+        return driver(link, owner, *told, stop_requested=stop_requested)
+
+    return make
+
+
+def usual_baud(name: str) -> int:
+    """The speed of the line, bit/s, at which a pump of a protocol leaves the factory."""
+    return _BAUD[name]
+
+
+def driver_grid(name: str, settings: PumpSettings) -> Grid | None:
+    """What steps a pump of a protocol can be told; None where every whole number of pump steps can be told."""
+    if name not in _GRIDS:
+        return None
+    module, attribute = _GRIDS[name]
+    grid: Grid = getattr(import_module(module), attribute)(settings)
+    return grid
+
+
+def _needed(name: str, settings: PumpSettings | None) -> PumpSettings:
+    if settings is None:
+        raise InvalidInput(
+            f"a {name!r} pump does not tell what it is: its driver needs the profile's settings"
+        )
+    return settings

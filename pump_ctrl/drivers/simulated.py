@@ -9,6 +9,7 @@ Tests      tests/unit/test_simulated_link.py, tests/contract/
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from pump_ctrl.clock import VirtualClock
@@ -45,11 +46,8 @@ class SimulatedLink:
         self._clock = clock
         self._arrived = b""
         self._closed = False
+        self.now_ms: Callable[[], int] = clock.boot_ms  # the deadlines are measured on it
         clock.on_advance(wire.advance)
-
-    def now_ms(self) -> int:
-        """Boot-time ms of the virtual clock."""
-        return self._clock.boot_ms()
 
     def write(self, data: bytes, *, deadline_ms: int) -> None:
         """Send ``data`` now; takes no time, so ``deadline_ms`` never matters.
@@ -57,7 +55,8 @@ class SimulatedLink:
         Raises:
             LinkError: the link is closed, or the wire is broken.
         """
-        self._check()
+        if self._closed:
+            raise _closed()
         try:
             self._wire.send(data, self._clock.true_ms)
         except OSError as err:
@@ -73,7 +72,8 @@ class SimulatedLink:
         Raises:
             LinkError: the link is closed, or the wire is broken.
         """
-        self.wait(deadline_ms)
+        if not self.wait(deadline_ms):
+            return b""
         data, self._arrived = self._arrived, b""
         return data
 
@@ -86,30 +86,28 @@ class SimulatedLink:
         Raises:
             LinkError: the link is closed, or the wire is broken.
         """
-        self._check()
+        if self._closed:
+            raise _closed()
         wire, clock = self._wire, self._clock
         try:
-            while True:
-                self._arrived += wire.take()
-                left_ms = until_ms - clock.boot_ms()
-                if self._arrived or left_ms <= 0:
-                    break
-                clock.advance(min(left_ms, self._to_next_event_ms(left_ms)))
+            arrived = self._arrived + wire.take()
+            while not arrived and (left_ms := until_ms - clock.boot_ms()) > 0:
+                event_ms = wire.next_event_ms()
+                if event_ms is not None and (to_event_ms := event_ms - clock.true_ms) < left_ms:
+                    left_ms = max(1, to_event_ms)  # 1 at least: an event may stay due
+                clock.advance(left_ms)
+                arrived = wire.take()
         except OSError as err:
             raise LinkError(
                 f"The simulated wire is broken: {err}.", pump_state="What it runs goes on."
             ) from err
-        return bool(self._arrived)
+        self._arrived = arrived
+        return bool(arrived)
 
     def close(self) -> None:
         """Use no more; the world goes on to follow the clock. Safe to repeat."""
         self._closed = True
 
-    def _to_next_event_ms(self, otherwise_ms: int) -> int:
-        """Time to the next event, ms; 1 at least, so that an event that stays due cannot stop the clock."""
-        event_ms = self._wire.next_event_ms()
-        return otherwise_ms if event_ms is None else max(1, event_ms - self._clock.true_ms)
 
-    def _check(self) -> None:
-        if self._closed:
-            raise LinkError("The link is closed.", do_now="Open a new one.")
+def _closed() -> LinkError:
+    return LinkError("The link is closed.", do_now="Open a new one.")

@@ -7,10 +7,9 @@ Tests      tests/unit/test_journal.py, tests/properties/test_journal_chain.py
 from __future__ import annotations
 
 import json
-import json.encoder
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as _quote
 from typing import Any, Final, NoReturn, Protocol
@@ -35,16 +34,41 @@ def _refuse_float(text: str) -> NoReturn:
 DECODER: Final = json.JSONDecoder(parse_float=_refuse_float, parse_constant=_refuse_float)
 
 
-@dataclass(frozen=True, slots=True)
 class Record:
-    """One entry. ``boot_ms`` counts within ``boot_id``, ``utc_ms`` is a label, ``data`` is its own copy."""
+    """One entry. ``boot_ms`` counts within ``boot_id``, ``utc_ms`` is a label, ``data`` is its own copy.
 
-    seq: int
-    kind: str
-    boot_ms: int
-    boot_id: str
-    utc_ms: int
-    data: dict[str, Any]
+    Given as a text, ``data`` is read when it is first asked for: who appends a record seldom looks at it again.
+    """
+
+    __slots__ = ("_data", "boot_id", "boot_ms", "kind", "seq", "utc_ms")
+
+    def __init__(
+        self, seq: int, kind: str, boot_ms: int, boot_id: str, utc_ms: int, data: dict[str, Any] | str
+    ) -> None:
+        self.seq = seq
+        self.kind = kind
+        self.boot_ms = boot_ms
+        self.boot_id = boot_id
+        self.utc_ms = utc_ms
+        self._data = data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What was recorded."""
+        if isinstance(self._data, str):
+            self._data = dict(DECODER.decode(self._data))
+        return self._data
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and self._fields() == other._fields()
+
+    __hash__ = None  # type: ignore[assignment]  # as its data has none
+
+    def __repr__(self) -> str:
+        return f"Record{self._fields()}"
+
+    def _fields(self) -> tuple[Any, ...]:
+        return self.seq, self.kind, self.boot_ms, self.boot_id, self.utc_ms, self.data
 
 
 class Journal(Protocol):
@@ -79,36 +103,69 @@ def canonical_json(value: object) -> str:
     Raises:
         TypeError: a float, a tuple, a key that is no text, or anything else that JSON would change.
     """
-    return copy_canonical(value)[0]
-
-
-def _encoder() -> Callable[[object], str]:
-    """``JSONEncoder.encode``, as one C encoder that is kept: ``encode`` makes it anew for each record, which takes
-    half of its time. Where an interpreter has none, ``encode`` itself.
-    """
-    plain = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return plain.encode
-    write = make(None, plain.default, _quote, None, ":", ",", True, False, False)
-    return lambda value: "".join(write(value, 0))
-
-
-_text: Final = _encoder()
-
-
-def copy_canonical(value: object) -> tuple[str, Any]:
-    """The text, and what reading it gives: a copy that nobody else holds."""
     try:
-        text = _text(value)
-    except (ValueError, RecursionError) as err:  # NaN, infinities, a list within itself
-        raise TypeError(f"{err}; allowed: int, str, bool, None, list and dict") from err
-    copy = DECODER.raw_decode(text)[0]
-    if copy != value:
-        raise TypeError(
-            f"JSON would turn {value!r} into {copy!r}; allowed: int, str, bool, None, list and dict"
-        )
-    return text, copy
+        text = _WRITERS[type(value)](value)
+    except (ValueError, RecursionError) as err:  # a number beyond all bounds, a list within itself
+        raise TypeError(f"{err}; {_ALLOWED}") from err
+    if _HALF_PAIR in text and DECODER.decode(text) != value:
+        raise TypeError(f"a text holds a character in two halves, which JSON would join; {_ALLOWED}")
+    return text
+
+
+def plain_copy(value: dict[str, Any]) -> dict[str, Any]:
+    """A copy that nobody else holds, as a reader of the journal will find it.
+
+    Raises:
+        TypeError: as ``canonical_json``.
+    """
+    return dict(DECODER.decode(canonical_json(value)))
+
+
+_ALLOWED: Final = "allowed: int, str, bool, None, list and dict (with text keys)"
+_HALF_PAIR: Final = "\\ud"  # half a surrogate pair, as it is written
+
+
+def _write_list(value: list[Any]) -> str:
+    return "[" + ",".join([_WRITERS[type(item)](item) for item in value]) + "]"
+
+
+@lru_cache(maxsize=512)  # far more than there are kinds of records
+def _form(keys: tuple[str, ...]) -> tuple[list[str], str]:
+    """Keys in their order, and the text of a dict that has them, with a place for each value."""
+    places = [_quote(key).replace("%", "%%") + ":%s" for key in sorted(keys)]
+    return sorted(keys), "{" + ",".join(places) + "}"
+
+
+def _write_dict(value: dict[str, Any]) -> str:
+    keys, form = _form(tuple(value))
+    return form % tuple([_WRITERS[type(value[key])](value[key]) for key in keys])
+
+
+class _Writers(dict[type, Callable[[Any], str]]):
+    """How a value of each type is written. One pass both writes and refuses what JSON would change."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], str]:
+        """Of a type that is made from an allowed one, the value counts (an enum of texts)."""
+        for base, write in _BASES.items():
+            if issubclass(kind, base):
+                return write
+        raise TypeError(f"a value of type {kind.__name__}; {_ALLOWED}")
+
+
+_BASES: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: _quote,
+    int: int.__repr__,  # repr itself of an enum of numbers is its name
+    list: _write_list,
+    dict: _write_dict,
+}
+_WRITERS: Final = _Writers(
+    {
+        **_BASES,
+        int: repr,
+        bool: {True: "true", False: "false"}.__getitem__,
+        type(None): {None: "null"}.__getitem__,
+    }
+)
 
 
 class BrokenChainError(Exception):
@@ -124,17 +181,16 @@ class Chain:
 
     def seal(self, kind: str, data: Mapping[str, object], clock: Clock) -> tuple[Record, str, bytes]:
         """Make the next record, its hash and its line. ``follow`` it when it is written."""
-        text, copy = copy_canonical(data if type(data) is dict else dict(data))
-        record = Record(self.seq, kind, clock.boot_ms(), clock.boot_id(), clock.utc_ms(), copy)
+        text = canonical_json(data if isinstance(data, dict) else dict(data))
+        record = Record(self.seq, kind, clock.boot_ms(), clock.boot_id(), clock.utc_ms(), text)
         body = (
-            f'{{"seq":{record.seq},"kind":{_quote(kind)},"boot_ms":{record.boot_ms:d},'
-            f'"boot_id":{_quote(record.boot_id)},"utc_ms":{record.utc_ms:d},"data":{text},"prev":"{self.head}"'
+            f'{{"seq":{record.seq},"kind":{_quote(kind)},"boot_ms":{record.boot_ms},'
+            f'"boot_id":{_quote(record.boot_id)},"utc_ms":{record.utc_ms},"data":{text},"prev":"{self.head}"'
         )
         if len(body) > MAX_RECORD:
             raise TypeError(f"a record of {len(body)} bytes; allowed: {MAX_RECORD}")
-        raw = body.encode()
-        digest = sha256(raw + b"}").hexdigest()
-        return record, digest, raw + b',"hash":"' + digest.encode() + b'"}\n'
+        digest = sha256(f"{body}}}".encode()).hexdigest()
+        return record, digest, f'{body},"hash":"{digest}"}}\n'.encode()
 
     def check(self, line: bytes) -> tuple[Record, str]:
         """Read a line without its end of line as the next record.

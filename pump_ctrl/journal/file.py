@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 from pump_ctrl.clock import Clock
 from pump_ctrl.errors import JournalError
-from pump_ctrl.journal.chain import SCHEMA, Chain, Record, copy_canonical
+from pump_ctrl.journal.chain import SCHEMA, Chain, Record, plain_copy
 from pump_ctrl.journal.reader import Anchor, JournalReader, refusal, write_all
 
 ANCHOR_EVERY: Final = 1_000  # records
@@ -45,7 +45,7 @@ class FileJournal:
         Raises:
             JournalError: there is a journal, or the head of one that was removed, or the disk refuses.
         """
-        path, content = Path(path), copy_canonical(dict(about))[1]
+        path, content = Path(path), plain_copy(dict(about))
         if Anchor.path_for(path).exists():
             raise refusal(path, "the head file of an earlier journal lies there")
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pump_ctrl.clock import Clock
 from pump_ctrl.errors import JournalError
-from pump_ctrl.journal.chain import SCHEMA, Chain, Record, copy_canonical
+from pump_ctrl.journal.chain import SCHEMA, Chain, Record, plain_copy
 from pump_ctrl.journal.reader import Anchor, refusal
 
 
@@ -25,7 +25,7 @@ class MemoryJournal:
         self._chain = Chain()
         self._lines: list[bytes] = []
         self._closed = False
-        self._about: dict[str, Any] = copy_canonical(dict(about or {}))[1]
+        self._about: dict[str, Any] = plain_copy(dict(about or {}))
         self.append("journal", {"schema": SCHEMA, "about": self._about})
 
     @property

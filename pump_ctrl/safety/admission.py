@@ -50,29 +50,17 @@ def _mismatch(limits: Limits, can: Capabilities | None) -> str:
     if can is None:
         return "the pump has not been identified"
     pump = limits.pump
-    pairs = (
-        (
-            pump.protocol != can.protocol,
-            f"they are for protocol {pump.protocol}, the pump speaks {can.protocol}",
-        ),
-        (
-            pump.step_nl != can.step_nl,
-            f"they are for steps of {pump.step_nl} nL, the pump makes {can.step_nl} nL",
-        ),
-        (
-            pump.counter_unit_nl != can.counter_unit_nl,
-            f"they count in {pump.counter_unit_nl} nL, the pump in {can.counter_unit_nl} nL",
-        ),
-        (
-            pump.max_nl_per_h > can.max_nl_per_h,
-            f"they allow {pump.max_nl_per_h} nL/h, the pump makes {can.max_nl_per_h} nL/h",
-        ),
-        (
-            limits.simulation and not can.simulated,
-            "they are for simulation only, and this is no simulated pump",
-        ),
-    )
-    return next((what for wrong, what in pairs if wrong), "")
+    if pump.protocol != can.protocol:
+        return f"they are for protocol {pump.protocol}, the pump speaks {can.protocol}"
+    if pump.step_nl != can.step_nl:
+        return f"they are for steps of {pump.step_nl} nL, the pump makes {can.step_nl} nL"
+    if pump.counter_unit_nl != can.counter_unit_nl:
+        return f"they count in {pump.counter_unit_nl} nL, the pump in {can.counter_unit_nl} nL"
+    if pump.max_nl_per_h > can.max_nl_per_h:
+        return f"they allow {pump.max_nl_per_h} nL/h, the pump makes {can.max_nl_per_h} nL/h"
+    if limits.simulation and not can.simulated:
+        return "they are for simulation only, and this is no simulated pump"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +165,7 @@ def malformed(ask: Ask) -> str | None:
     for i, step in enumerate(ask.steps):
         if wrong := _malformed_step(step):
             return f"step {i}: {wrong}"
-    kinds = tuple(step.kind for step in ask.steps)
+    kinds = tuple([step.kind for step in ask.steps])
     fits = _KINDS[ask.purpose](kinds)
     return None if fits else f"a {ask.purpose} delivery cannot have the steps {', '.join(kinds)}"
 
@@ -185,15 +173,16 @@ def malformed(ask: Ask) -> str | None:
 def _malformed_step(step: Step) -> str:
     if type(step) is not Step or type(step.kind) is not StepKind:
         return f"{step!r} is no step"
-    numbers = (step.volume_nl, step.duration_ms, step.basal_nl)
-    if any(type(number) is not int or number < 0 for number in numbers):  # type(), because True is an int
-        return f"{numbers} are no whole numbers from 0 on"
-    if step.duration_ms == 0:
+    kind, (volume, lasts, basal) = step.kind, (step.volume_nl, step.duration_ms, step.basal_nl)
+    whole = type(volume) is type(lasts) is type(basal) is int  # type(), because True is an int
+    if not whole or volume < 0 or lasts < 0 or basal < 0:
+        return f"{(volume, lasts, basal)} are no whole numbers from 0 on"
+    if lasts == 0:
         return "it takes no time"
-    if step.basal_nl > step.volume_nl or (step.basal_nl and step.kind is not StepKind.BOLUS):
-        return f"{step.basal_nl} nL of basal do not belong in a {step.kind} step of {step.volume_nl} nL"
-    if step.kind is not StepKind.BASAL and step.volume_nl == step.basal_nl:
-        return f"a {step.kind} of nothing"
+    if basal > volume or (basal and kind is not StepKind.BOLUS):
+        return f"{basal} nL of basal do not belong in a {kind} step of {volume} nL"
+    if kind is not StepKind.BASAL and volume == basal:
+        return f"a {kind} of nothing"
     return ""
 
 
@@ -221,7 +210,10 @@ _KINDS: Final[dict[Purpose, Callable[[tuple[StepKind, ...]], bool]]] = {
 def _out_of_range(ask: Ask, limits: Limits, can: Capabilities) -> str | None:
     if len(ask.steps) > can.max_steps:
         return f"{len(ask.steps)} steps, the pump takes {can.max_steps}"
-    lease, most = sum(step.duration_ms for step in ask.steps), min(limits.pump.max_lease_ms, can.max_lease_ms)
+    lease, most = (
+        sum([step.duration_ms for step in ask.steps]),
+        min(limits.pump.max_lease_ms, can.max_lease_ms),
+    )
     if lease > most:
         return f"it lasts {lease} ms, at most {most} ms are allowed"
     fastest = min(limits.pump.max_nl_per_h, can.max_nl_per_h)

@@ -160,6 +160,11 @@ class Board:
         else:
             self._active[code] = alarm
 
+    @property
+    def quiet(self) -> bool:
+        """Whether none is active."""
+        return not self._active
+
     def is_active(self, code: str) -> bool:
         """Whether it is active."""
         return code in self._active
@@ -182,7 +187,9 @@ class Board:
     @property
     def permitted(self) -> frozenset[Purpose]:
         """What may be asked: the intersection over all active alarms."""
-        return ALL.intersection(*(alarm.row.permits for alarm in self._active.values()))
+        if not self._active:
+            return ALL
+        return ALL.intersection(*[alarm.row.permits for alarm in self._active.values()])
 
     def __iter__(self) -> Iterator[Alarm]:
         return iter(self.active)

@@ -47,7 +47,7 @@ class InAccount:
 def _basal_lasts(ask: Ask) -> int:
     """How long a request gives basal by own steps; a bolus alone may outlast the stage it begins in."""
     alone = len(ask.steps) == 1 and ask.steps[0].kind is not StepKind.BASAL
-    return 0 if alone else sum(step.duration_ms for step in ask.steps)
+    return 0 if alone else sum([step.duration_ms for step in ask.steps])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class SingleBolus:
         return self._by_drug(case, asked, grain, step.duration_ms)
 
     def _by_drug(self, case: Case, asked: int, grain: int, lasts: int) -> Denial | None:
-        mix = case.trial.asked[0][0][1]
+        _, mix = case.trial.draft.doses[0].key
         caps = dict(case.limits.bolus_caps)
         paces = {row.drug: row.bolus_max_pg_per_h for row in case.account.rows}
         for drug, pg_per_ml in mix:
@@ -161,7 +161,7 @@ class Reservoir:
         """Compare with the declared content."""
         filled, low, _ = case.state.fill
         given = case.state.history.most_nl(case.now + case.limits.stop_ms) - low
-        asked = sum(step.volume_nl for step in case.ask.steps)
+        asked = sum([step.volume_nl for step in case.ask.steps])
         if given + asked <= filled:
             return None
         return deny(

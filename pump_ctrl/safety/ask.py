@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-from pump_ctrl.drivers.base import Step, StepKind
+from pump_ctrl.drivers.base import KIND_NAMES, Step, StepKind
 from pump_ctrl.units import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, Mass, Volume
 
 JSON = None | bool | int | str | Sequence["JSON"] | Mapping[str, "JSON"]
@@ -171,12 +171,15 @@ class LogRecord(Protocol):
 
 def steps_to_json(steps: Sequence[Step]) -> list[JSON]:
     """The steps as the journal keeps them."""
-    return [[step.kind.value, step.volume_nl, step.duration_ms, step.basal_nl] for step in steps]
+    return [[KIND_NAMES[step.kind], step.volume_nl, step.duration_ms, step.basal_nl] for step in steps]
 
 
 def steps_from_json(rows: Sequence[Sequence[object]]) -> tuple[Step, ...]:
     """The inverse of ``steps_to_json``."""
-    return tuple(Step(StepKind(str(row[0])), _int(row[1]), _int(row[2]), _int(row[3])) for row in rows)
+    return tuple([Step(_KINDS[row[0]], _int(row[1]), _int(row[2]), _int(row[3])) for row in rows])
+
+
+_KINDS: Final[Mapping[object, StepKind]] = {kind.value: kind for kind in StepKind}
 
 
 def _int(value: object) -> int:

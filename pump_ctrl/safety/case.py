@@ -12,9 +12,9 @@ from typing import ClassVar, Protocol
 
 from pump_ctrl.drivers.base import Capabilities
 from pump_ctrl.safety.ask import Ask, Denial, Purpose
-from pump_ctrl.safety.history import Trial
 from pump_ctrl.safety.limits import Account, Limits
 from pump_ctrl.safety.state import State
+from pump_ctrl.safety.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)

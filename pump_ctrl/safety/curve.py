@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final
 
 ZL_PER_NL: Final = 10**12
@@ -26,6 +26,7 @@ FAR: Final = 1 << 62  # "not before somebody says so"
 LEAF: Final = 24  # so many kinks are looked at one by one
 
 Segment = tuple[int, int, int]  # from, to, zL/ms
+Kink = tuple[int, int]  # when, and by how much a slope changes
 
 
 class Curve:
@@ -49,6 +50,9 @@ class Curve:
         """Let ``slope`` zL/ms more flow from ``start`` to ``end``; a negative slope takes back."""
         if start >= end or slope == 0:
             return
+        if start >= self.times[-1]:
+            self.append(start, end, slope)
+            return
         first, last = self._split(start), self._split(end)
         for i in range(first, last):
             self.slopes[i] += slope
@@ -57,6 +61,12 @@ class Curve:
         for i in (last, first):  # what was taken back leaves no breakpoint behind
             if self.slopes[i] == self.slopes[i - 1]:
                 del self.times[i], self.slopes[i], self.sums[i]
+
+    def copy(self) -> Curve:
+        """The same curve, to be gone on with in another way."""
+        other = Curve()
+        other.times, other.slopes, other.sums = self.times[:], self.slopes[:], self.sums[:]
+        return other
 
     def draw(self, segments: Iterable[Segment], sign: int) -> None:
         """Let all of them flow (1), or take them back (-1)."""
@@ -72,31 +82,40 @@ class Curve:
             self.times.insert(i, time)
         return i
 
-    def extend(self, other: Curve, until: int) -> None:
-        """Add what flows in ``other`` before ``until``; nothing of ``self`` may lie after its begin."""
-        times, slopes = other.times, other.slopes
-        for i in range(1, len(times)):
-            if times[i] >= until:
+    def extend(self, flow: Iterable[Segment], until: int = FAR) -> None:
+        """Add what flows before ``until``; ``flow`` is in time order and begins where this curve has ended.
+
+        An unchanged flow makes no breakpoint.
+        """
+        times, slopes, sums = self.times, self.slopes, self.sums
+        ended, total = times[-1], sums[-1]
+        for start, end, slope in flow:
+            if start >= until:
                 break
-            end = times[i + 1] if i + 1 < len(times) else until
-            self.append(times[i], min(end, until), slopes[i])
+            if slope == 0:
+                continue
+            if ended != start:
+                times.append(start)
+                slopes.append(slope)
+                sums.append(total)
+            elif len(slopes) > 1 and slopes[-2] == slope:  # the same flow goes on: no kink
+                del times[-1], slopes[-1], sums[-1]
+            else:  # the last breakpoint is where a flow ended
+                slopes[-1] = slope
+            ended = end if end < until else until
+            total += slope * (ended - start)
+            times.append(ended)
+            slopes.append(0)
+            sums.append(total)
 
     def append(self, start: int, end: int, slope: int) -> None:
-        """As ``add``, where nothing flows from ``start`` on yet; an unchanged flow makes no breakpoint."""
-        if slope == 0:
-            return
-        if self.times[-1] == start:  # the last breakpoint is where a flow ended
-            if len(self.slopes) > 1 and self.slopes[-2] == slope:  # the same flow goes on: no kink
-                self.times[-1], self.sums[-1] = end, self.sums[-1] + slope * (end - start)
-                return
-            self.slopes[-1] = slope
-        else:
-            self.times.append(start)
-            self.slopes.append(slope)
-            self.sums.append(self.sums[-1])
-        self.times.append(end)
-        self.slopes.append(0)
-        self.sums.append(self.sums[-1] + slope * (end - start))
+        """As ``add``, where nothing flows from ``start`` on yet."""
+        self.extend(((start, end, slope),))
+
+    def aged(self, before: int) -> bool:
+        """Whether it is worth the trouble to forget what no window beginning at or after ``before`` can see."""
+        times = self.times
+        return times[-1] < before or (len(times) > LEAF + 1 and times[LEAF + 1] <= before)
 
     def forget(self, before: int) -> None:
         """Drop the breakpoints that no window beginning at or after ``before`` can see."""
@@ -127,72 +146,80 @@ def content(terms: Iterable[Term], start: int, end: int) -> int:
     """Weighted most that can have flowed between ``start`` and ``end``."""
     total = 0
     for weight, early, late in terms:  # ``at`` written out: this is where the time goes
-        i, j = bisect_right(early.times, end) - 1, bisect_right(late.times, start) - 1
-        by_end = early.sums[i] + early.slopes[i] * (end - early.times[i])
-        total += weight * (by_end - late.sums[j] - late.slopes[j] * (start - late.times[j]))
+        times = late.times
+        if times[-1] <= start:
+            continue  # all of it had flowed by then
+        j = bisect_right(times, start) - 1
+        by_start = late.sums[j] + late.slopes[j] * (start - times[j])
+        times = early.times
+        i = bisect_right(times, end) - 1
+        total += weight * (early.sums[i] + early.slopes[i] * (end - times[i]) - by_start)
     return total
 
 
 def fullest(terms: Sequence[Term], width: int, first: int, last: int, limit: int) -> tuple[int, int] | None:
     """The fullest window of ``width`` ms whose end lies in [first, last], if it holds more than ``limit``.
 
-    Returns its content and its end, or None. What a stretch holds from its first window's begin to its last
-    window's end bounds all of them, so a stretch that cannot pass the limit is never looked into.
+    Returns its content and its end, of equal ones the last, or None. What a stretch holds from its first
+    window's begin to its last window's end bounds all of them, so a stretch that cannot pass the limit is never
+    looked into.
     """
-    bound = content(terms, first - width, last)
-    if bound <= limit:
+    if content(terms, first - width, last) <= limit:
         return None
-    if last - first > 1 and _kinks(terms, width, first, last) > LEAF:
+    line = _line(terms, width, first, last)
+    if line is None:
         middle = (first + last) >> 1
         halves = (fullest(terms, width, first, middle, limit), fullest(terms, width, middle, last, limit))
         return max((half for half in halves if half is not None), default=None)
-    return _swept(terms, width, first, last, limit)
+    most, end = _top(*line, first, last)
+    return (most, end) if most > limit else None
 
 
-def _kinks(terms: Sequence[Term], width: int, first: int, last: int) -> int:
-    count = 0
-    for _, early, late in terms:
-        count += max(0, bisect_left(early.times, last) - bisect_right(early.times, first))
-        count += max(0, bisect_left(late.times, last - width) - bisect_right(late.times, first - width))
-    return count
+def _line(terms: Sequence[Term], width: int, first: int, last: int) -> tuple[int, int, list[Kink]] | None:
+    """The content of the window of ``width`` over its end: what it is at ``first``, its slope there, its kinks.
 
-
-def _swept(terms: Sequence[Term], width: int, first: int, last: int, limit: int) -> tuple[int, int] | None:
-    """As ``fullest``, kink by kink: between two kinks the content is a straight line.
-
-    It is carried on by its slope, not summed up at each kink: five times as fast. A maximum can lie at the ends
-    of the stretch, where the inflow falls, and where the outflow rises; of equal ones the last is returned.
+    None if these are so many that it is better to halve the stretch first.
     """
-    slope, kinks = _kinks_of(terms, width, first, last)
-    at, held = first, content(terms, first - width, first)
-    worst = (held, at)
-    for end, change in kinks:
-        held += slope * (end - at)
-        at = end
-        slope += change
-        if change < 0 and held >= worst[0]:
-            worst = (held, end)
-    held += slope * (last - at)
-    worst = max(worst, (held, last))
-    return worst if worst[0] > limit else None
-
-
-def _kinks_of(terms: Sequence[Term], width: int, first: int, last: int) -> tuple[int, list[tuple[int, int]]]:
-    """Slope of the content of the window that ends at ``first``; later ends at which it changes, by how much."""
-    slope, kinks = 0, []
-    for weight, early, late in terms:
+    held = slope = 0
+    kinks: list[Kink] = []
+    begin, stop = first - width, last - width
+    for weight, early, late in terms:  # both sides written out: this, too, is where the time goes
         times, slopes = early.times, early.slopes
-        begin = bisect_right(times, first)
-        slope += weight * slopes[begin - 1]
-        for i in range(begin, bisect_left(times, last)):
-            kinks.append((times[i], weight * (slopes[i] - slopes[i - 1])))
+        i, n = bisect_right(times, first), bisect_left(times, last)
+        if n - i > LEAF:
+            return None
+        held += weight * (early.sums[i - 1] + slopes[i - 1] * (first - times[i - 1]))
+        slope += weight * slopes[i - 1]
+        for k in range(i, n):
+            kinks.append((times[k], weight * (slopes[k] - slopes[k - 1])))
         times, slopes = late.times, late.slopes
-        begin = bisect_right(times, first - width)
-        slope -= weight * slopes[begin - 1]
-        for i in range(begin, bisect_left(times, last - width)):
-            kinks.append((times[i] + width, weight * (slopes[i - 1] - slopes[i])))
+        i, n = bisect_right(times, begin), bisect_left(times, stop)
+        if n - i > LEAF:
+            return None
+        held -= weight * (late.sums[i - 1] + slopes[i - 1] * (begin - times[i - 1]))
+        slope -= weight * slopes[i - 1]
+        for k in range(i, n):
+            kinks.append((times[k] + width, weight * (slopes[k - 1] - slopes[k])))
     kinks.sort()
-    return slope, kinks
+    return held, slope, kinks
+
+
+def _top(held: int, slope: int, kinks: list[Kink], first: int, last: int) -> tuple[int, int]:
+    """The highest point of a line, and where; of equal ones the last.
+
+    It can lie at the ends, where the inflow falls, and where the outflow rises. The line is carried on by its
+    slope, which is much faster than summing up at each kink.
+    """
+    at = end = first
+    most = held
+    for time, change in kinks:
+        held += slope * (time - at)
+        at = time
+        slope += change
+        if change < 0 and held >= most:
+            most, end = held, time
+    held += slope * (last - at)
+    return (held, last) if held >= most else (most, end)
 
 
 def rate_up(volume_nl: int, duration_ms: int) -> int:
@@ -214,17 +241,20 @@ def late_ramp(volume: int, rate: int, end: int) -> list[Segment]:
 
 def envelope(segments: Iterable[Segment]) -> list[Segment]:
     """At each instant the largest slope of all ``segments``; in time order, without overlap."""
-    waiting = sorted(segments)
-    cuts = sorted({time for start, end, _ in waiting for time in (start, end)})
-    active: list[tuple[int, int]] = []  # (-slope, end)
-    result: list[Segment] = []
-    taken = 0
-    for i in range(len(cuts) - 1):
-        while taken < len(waiting) and waiting[taken][0] <= cuts[i]:
-            heappush(active, (-waiting[taken][2], waiting[taken][1]))
-            taken += 1
-        while active and active[0][1] <= cuts[i]:
-            heappop(active)
-        if active:
-            result.append((cuts[i], cuts[i + 1], -active[0][0]))
+    waiting, result = list(segments), []  # type: list[Segment], list[Segment]
+    heapify(waiting)
+    while waiting:
+        start, end, slope = heappop(waiting)
+        while waiting and waiting[0][0] < end:
+            begin, stop, other = waiting[0]
+            if other > slope:
+                if stop < end:
+                    heappush(waiting, (stop, end, slope))  # it comes up again behind the faster one
+                end = begin
+            elif stop > end:
+                heapreplace(waiting, (end, stop, other))  # it comes up when the faster one is over
+            else:
+                heappop(waiting)
+        if start < end:
+            result.append((start, end, slope))
     return result

@@ -9,28 +9,31 @@ Tests      tests/safety/test_history.py
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from pump_ctrl.drivers.base import Step, StepKind
 from pump_ctrl.safety.ask import BOLUSES, Purpose
-from pump_ctrl.safety.curve import FAR, ZL_PER_NL, Segment, early_ramp, late_ramp, rate_up
+from pump_ctrl.safety.curve import FAR, FAR_PAST, ZL_PER_NL, Segment, early_ramp, late_ramp, rate_up
 from pump_ctrl.safety.limits import Mix
 
 CAPS_ONLY: Final = ""  # counts against the hard caps, in no account: prime
-EVERYWHERE: Final = "*"  # counts in every account: drug that nobody permitted
+EVERYWHERE: Final = "*"  # counts in every account: nobody knows in which it flowed, or when
+BEYOND: Final = "!"  # the same, but nobody permitted it: it explains no rise of a counter to come
 BEFORE: Final = "-"  # given before the journal began: against the hard caps, and no volume of ours
 PRIME_SHARE: Final = 4  # one part in four of what a prime moves counts as dose (D-12)
 
 Key = tuple[str, Mix]  # account and fluid at the tip
+Ramps = tuple[Sequence[Segment], Sequence[Segment]]  # as soon, and as late, as possible
 Piece = tuple[int, int, int, Mix]  # from, to (ms after the begin), zL/ms, fluid
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Run:
     """The basal of one permit, its steps end to end from ``sent`` on; it may begin up to ``doubt`` later.
 
-    ``cut`` is when another command surely took over. Not ``settled``: it may run or not.
+    ``cut`` is when another command surely took over. Not ``settled``: it may run or not. ``kept`` is how long it
+    surely was not taken over by anything, if it surely began at all.
     """
 
     id: int
@@ -40,6 +43,7 @@ class Run:
     shape: tuple[Piece, ...]
     settled: bool = False
     cut: int = FAR
+    kept: int = FAR_PAST
 
     @property
     def end(self) -> int:
@@ -50,24 +54,40 @@ class Run:
     @property
     def volume(self) -> int:
         """All that it can give, zL."""
-        return sum(rate * (end - start) for start, end, rate, _ in self.shape)
+        total = 0
+        for start, end, rate, _ in self.shape:
+            total += rate * (end - start)
+        return total
 
-    def older(self, edge: int, by: int, doubt: int) -> Run:
-        """The same run ``by`` ms earlier, or up to ``doubt`` less, if it was sent up to ``edge``."""
-        if self.sent > edge:
-            return self
-        cut = self.cut - by + doubt if self.cut <= edge else self.cut
-        return replace(self, sent=self.sent - by, doubt=self.doubt + doubt, cut=cut)
+    def older(self, edge: int, by: int, doubt: int) -> None:
+        """Move it ``by`` ms back, or up to ``doubt`` less, if it was sent up to ``edge``."""
+        if self.sent <= edge:
+            self.sent -= by
+            self.doubt += doubt
+            self.cut -= by - doubt if self.cut <= edge else 0
+            self.kept -= by if self.kept <= edge else 0
 
-    def segments(self, since: int) -> list[tuple[Mix, Segment]]:
-        """Where each step can flow from ``since`` on: at every fall the old rate lasts for the doubt."""
+    def segments(self, since: int, until: int = FAR) -> list[tuple[Mix, Segment]]:
+        """Where each step can flow from ``since`` on: at every fall the old rate lasts for the doubt.
+
+        What is settled gives nothing from ``until`` on.
+        """
+        sent, doubt = self.sent, self.doubt
+        cut = min(self.cut, until) if self.settled else self.cut
         found = []
         for start, end, rate, mix in self.shape:
-            first = max(since, self.sent + start)
-            last = min(self.cut, self.sent + end + self.doubt)
+            first, last = sent + start, sent + end + doubt
+            first, last = first if first > since else since, last if last < cut else cut
             if first < last:
                 found.append((mix, (first, last, rate)))
         return found
+
+    def surely(self, start: int, end: int) -> int:
+        """Least of it that flowed between two instants, zL: what flows whenever it began."""
+        latest, end, total = self.sent + self.doubt, min(end, self.kept), 0
+        for first, last, rate, _ in self.shape:
+            total += rate * max(0, min(end, self.sent + last) - max(start, latest + first))
+        return total
 
 
 @dataclass(slots=True, eq=False)
@@ -75,7 +95,7 @@ class Dose:
     """A volume that lies somewhere in [start, end], at ``rate`` at the fastest.
 
     ``lasts`` is how long it takes, ``cut`` when it was surely broken off, ``stroke`` what a pump may still
-    finish.
+    finish, ``drawn`` its ramps as they are in the curves.
     """
 
     id: int
@@ -89,21 +109,19 @@ class Dose:
     stroke: int
     settled: bool = False
     cut: int = FAR
+    drawn: Ramps = ((), ())
 
     @property
     def stop(self) -> int:
         """When it can give no more."""
-        return min(self.end, max(self.cut, self.start + 1))
+        cut, first = self.cut, self.start + 1  # compared by hand: it is asked ten times a command
+        stop = cut if cut > first else first
+        return stop if stop < self.end else self.end
 
     @property
     def amount(self) -> int:
         """Most that it can have given, or still give."""
         return min(self.volume, self.rate * (max(self.cut, self.start) - self.start) + self.stroke)
-
-    @property
-    def pace(self) -> int:
-        """Fastest flow: the last stroke of what was cut is part of the time it had."""
-        return max(self.rate, -(-self.amount // (self.stop - self.start)))
 
     @property
     def is_bolus(self) -> bool:
@@ -117,17 +135,22 @@ class Dose:
             self.end -= ends_by
             self.cut -= ends_by if self.cut <= edge else 0
 
-    def early(self) -> list[Segment]:
-        """Flow as soon as possible."""
-        return early_ramp(self.amount, self.pace, self.start)
+    def surely(self, start: int, end: int) -> int:
+        """Least of it that flowed between two instants, if it was carried out and not broken off, zL."""
+        return self.rate * max(0, min(end, self.start + self.lasts) - max(start, self.end - self.lasts))
 
-    def late(self) -> list[Segment]:
-        """Flow as late as possible."""
-        return late_ramp(self.amount, self.pace, self.stop)
+    def ramps(self) -> Ramps:
+        """Its flow as soon, and as late, as possible.
+
+        Its fastest flow is its rate, or more: the last stroke of what was cut is part of the time it had.
+        """
+        start, stop = self.start, self.stop
+        amount = self.amount
+        pace = max(self.rate, -(-amount // (stop - start)))
+        return early_ramp(amount, pace, start), late_ramp(amount, pace, stop)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A request as pieces: the basal run and the doses."""
 
     run: Run
@@ -135,15 +158,16 @@ class Draft:
     bolus_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What is needed to turn steps into pieces.
 
-    ``tip`` gives the fluid that counts up to a volume (nL, from the begin of the request).
+    ``tip`` gives the fluid that counts up to a volume (nL, from the begin of the request), unless there is
+    ``only`` one.
     """
 
     basal_key: str
     bolus_key: str
+    only: Mix
     tip: Callable[[int], Mix]
     filled: Mix
     grain_nl: int
@@ -157,17 +181,16 @@ def draft(
     doses: list[Dose] = []
     offset = volume = 0
     for step in steps:
+        lasts = step.duration_ms
         volume += step.volume_nl
-        mix = terms.tip(volume)
+        mix = terms.only or terms.tip(volume)
         basal_nl = step.volume_nl if step.kind is StepKind.BASAL else step.basal_nl
         if basal_nl > 0:
-            shape.append((offset, offset + step.duration_ms, rate_up(basal_nl, step.duration_ms), mix))
+            shape.append((offset, offset + lasts, rate_up(basal_nl, lasts), mix))
         if (rest_nl := step.volume_nl - basal_nl) > 0:
             key = (terms.bolus_key, mix) if step.kind is StepKind.BOLUS else (CAPS_ONLY, _share(terms.filled))
-            doses.append(
-                _dose(permit_id, key, purpose, rest_nl, step.duration_ms, terms.grain_nl, sent, doubt)
-            )
-        offset += step.duration_ms
+            doses.append(_dose(permit_id, key, purpose, rest_nl, lasts, terms.grain_nl, sent, doubt))
+        offset += lasts
     return Draft(Run(permit_id, terms.basal_key, sent, doubt, tuple(shape)), tuple(doses), terms.bolus_key)
 
 

@@ -24,6 +24,7 @@ from pump_ctrl.drivers.base import (
     Outcome,
     Permit,
     PumpDriver,
+    PumpState,
     PumpStatus,
     Refused,
     Unknown,
@@ -36,7 +37,7 @@ from pump_ctrl.safety.curve import ZL_PER_NL
 from pump_ctrl.safety.limits import Limits, LimitsError, parse_limits
 from pump_ctrl.safety.reconcile import Reconciliation, reconcile
 from pump_ctrl.safety.rules import judge
-from pump_ctrl.safety.state import State
+from pump_ctrl.safety.state import LifeSign, State
 from pump_ctrl.safety.watchdog import Action, Remedy, Watch, Watchdog
 from pump_ctrl.safety.windows import judge_load
 
@@ -73,12 +74,14 @@ class GuardedPump:
         self._identity: Identity | None = None
         self._capabilities: Capabilities | None = None
         self._status: PumpStatus | None = None
+        self._heard_ms = 0
         self._counted: tuple[int, int, int] | None = (
             None  # boot ms, epoch and counter of the last reading written
         )
         self._offered, self._fault = _offered(limits)
         self._watch, self._watchdog = watch, None  # type: Watch, Watchdog | None
         self._actions: list[Action] = []
+        self._asked_at = 0  # boot ms at which the last status that was news was asked for
         self._mark: int | None = None
         self._stop_open = False
 
@@ -119,6 +122,21 @@ class GuardedPump:
         """Least and most that has left by now since the fluid in the reservoir was filled, nL."""
         return self._state.left_by(self._now())
 
+    @property
+    def filled_nl(self) -> int:
+        """The most that was in the reservoir when it was filled last, nL."""
+        return self._state.fill[0]
+
+    @property
+    def last_status(self) -> tuple[PumpStatus, int] | None:
+        """The last news of the pump, and how long ago it told them, ms."""
+        return None if self._status is None else (self._status, self._clock.boot_ms() - self._heard_ms)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether anybody has ever confirmed a reconciliation of this journal."""
+        return self._state.confirmed
+
     def worst(self, drug: str, hours: int) -> int:
         """The largest content of any window of 1, 4 or 24 h so far, pg at the catheter tip."""
         return self._state.history.worst_pg(drug, hours, self._now())
@@ -142,6 +160,12 @@ class GuardedPump:
         return self._state.plan_ms(self._now())
 
     @property
+    def may_hold(self) -> bool:
+        """Whether the plan has a bounded hold (D-14)."""
+        limits = self._state.limits
+        return limits is not None and limits.max_hold_ms > 0
+
+    @property
     def hold_until_ms(self) -> int | None:
         """Boot time at which a hold has to be over (D-14); None where the plan says to stop.
 
@@ -157,7 +181,8 @@ class GuardedPump:
     @property
     def elapsed_known(self) -> bool:
         """False after a reboot of the host until the pump's tick or a person tells how long it took."""
-        return not self._state.timeless and self._state.boot_id in (None, self._clock.boot_id())
+        state = self._state
+        return not state.timeless and (state.boot_id is None or state.boot_id == self._clock.boot_id())
 
     # The pump.
 
@@ -171,11 +196,16 @@ class GuardedPump:
         return identity
 
     def read_status(self) -> PumpStatus | Unknown:
-        """Ask the pump how it is; its counter narrows, or raises, what may have been given."""
+        """Ask the pump how it is; its counter narrows, or raises, what may have been given.
+
+        A status that the pump repeats tells nothing (F-15): it is ``Unknown``.
+        """
         since = self._clock.boot_ms()
         status = self._driver.read_status()
         if isinstance(status, PumpStatus):
-            self._take(status, since)
+            news = self._is_news(status)
+            self._take(status, since, news=news)
+            status = status if news else Unknown("the pump repeats an old status")
         else:
             self._actions += self._watching().silent(self._now())
         self._act()
@@ -186,11 +216,13 @@ class GuardedPump:
         news = []
         for status in self._driver.notices():
             if self._is_news(status):
-                self._take(status, self._clock.boot_ms())
+                # said at any time since it was asked; nobody knows how long it was on its way
+                self._take(status, self._asked_at, news=True)
                 news.append(status)
             else:
                 self._actions += self._watching().overtaken(status)
-        self._act()
+        if self._actions:
+            self._act()
         return tuple(news)
 
     def close(self) -> None:
@@ -267,6 +299,25 @@ class GuardedPump:
         self._act()
         return evidence
 
+    def running_permit(self) -> int | None:
+        """The permit that the pump is proven to run, by its last status; None if nothing is proven (D-13).
+
+        A pump that names none is asked for evidence of the last one. Where it cannot show that while it runs, a
+        pump of the same kind that runs, and whose counter has grown as it must have, is taken for proof.
+        """
+        status, last = self._status, self._state.last_permit
+        if status is None or status.state is not PumpState.RUNNING or self._state.unsettled:
+            return None
+        if status.running_id is not None or not last:
+            return status.running_id
+        evidence, can = self._evidence(last), self._capabilities
+        if isinstance(evidence, Given):
+            return None if evidence.ended else last
+        if isinstance(evidence, Nothing) and can is not None and can.clears_counter and not self._stranger():
+            agrees = self._state.history.agrees(last, status.delivered_nl, self._now(), can.counter_unit_nl)
+            return last if agrees and self.elapsed_known else None
+        return None
+
     def _evidence(self, permit_id: int) -> Evidence:
         try:
             return self._driver.evidence(permit_id)
@@ -309,7 +360,8 @@ class GuardedPump:
         since = self._clock.boot_ms()
         status = self._driver.read_status()
         if isinstance(status, PumpStatus) and self._state.limits is not None:
-            self._count(status, since)  # so that what left before the refill is known as well as can be
+            # so that what left before the refill is known as well as can be
+            self._count(self._reading(status, since))
         data = {
             "by": by,
             "fill_nl": fill_nl,
@@ -376,15 +428,31 @@ class GuardedPump:
     # After a start.
 
     def replay(self, records: Iterable[LogRecord]) -> None:
-        """Take up what earlier lives wrote. After a journal that has dosed the guard waits for a person."""
+        """Take up what earlier lives wrote. The guard waits for a person, whatever the journal says."""
         for record in records:
             self._state.apply(record.kind, record.data, record.boot_id)
-        self._waiting = self._state.dosed or not self._state.confirmed
         self._stop_open = any(alarm.holds and alarm.row.code == "stop-unknown" for alarm in self._state.board)
+
+    @property
+    def in_run(self) -> bool:
+        """Whether this is a life in RUN: confirmed, no outcome unknown, and not stopped (D-14)."""
+        return not self._waiting and not self._state.unsettled and not self._state.at_rest
+
+    def lived_until(self, sign: LifeSign | None) -> None:
+        """Take in, right after ``replay``, when the life before was last seen alive in RUN.
+
+        A sign that is not of the boot of the last record, not later than it, or from the future, tells nothing.
+        """
+        here = (self._clock.boot_id(), self._clock.boot_ms())
+        if sign is None or not self._state.lived_past(sign):
+            return
+        if sign.boot_id != here[0] or sign.boot_ms <= here[1]:
+            self._write("alive", {"at": sign.boot_ms, "boot": sign.boot_id})
 
     def reconciliation(self) -> Reconciliation:
         """What was given, what may have been given, in words, with a code of exactly this content."""
-        return reconcile(self._state, self._offered, elapsed_known=self.elapsed_known)
+        nameless = self._identity is not None and self._identity.serial is None
+        return reconcile(self._state, self._offered, elapsed_known=self.elapsed_known, nameless=nameless)
 
     def confirm(
         self,
@@ -479,7 +547,15 @@ class GuardedPump:
             "expires_ms": permit.expires_ms,
             "doubt_ms": self._doubt_ms(),
             "limits": "" if limits is None else limits.checksum,
+            **self._bounds(),
         }
+
+    def _bounds(self) -> dict[str, Any]:
+        """What the ledger has to know of the pump beside its limits, as far as there is anything."""
+        can = self._capabilities
+        if can is None or not can.stops_first:
+            return {}
+        return {"ahead_nl": can.ahead_nl, "hidden_nl": can.hidden_nl, "clears": can.clears_counter}
 
     def _doubt_ms(self) -> int | None:
         """How long after its sending a command may still begin; None where nothing bounds it."""
@@ -492,55 +568,86 @@ class GuardedPump:
         if isinstance(outcome, Acked):
             return {"what": "acked", **self._reading(outcome.status, since)}
         if isinstance(outcome, Refused):
-            return {"what": "refused", "code": outcome.code, **self._reading(outcome.status, since)}
+            stands = {"stands": True} if self._stood_still(outcome.status) else {}
+            told = {"what": "refused", "code": outcome.code, **stands}
+            return {**told, **self._reading(outcome.status, since)}
         return {"what": "unknown", "detail": outcome.detail, **self._reading(None, since)}
 
+    def _stood_still(self, status: PumpStatus | None) -> bool:
+        """Whether a refusal shows that the pump, which is stopped before it is told anything, stands still."""
+        can = self._capabilities
+        if status is None or can is None or not can.stops_first:
+            return False
+        return status.state is not PumpState.RUNNING and self._is_news(status)
+
     def _reading(self, status: PumpStatus | None, since: int) -> dict[str, Any]:
-        news = status is not None and self._is_news(status)
+        if status is not None and self._is_news(status):
+            return self._news(status, since)
         if status is not None:
             self._observe(status)
-        if status is None or not news:  # a repeated status proves nothing (F-15)
-            return {"counter": None, "epoch": None, "tick_ms": None, "since": since}
+        # a repeated status proves nothing (F-15)
+        return {"counter": None, "epoch": None, "tick_ms": None, "since": since}
+
+    def _news(self, status: PumpStatus, since: int) -> dict[str, Any]:
+        self._observe(status)
         self._counted = (self._clock.boot_ms(), status.epoch, status.delivered_nl)
-        tells = self._capabilities is not None and self._capabilities.tells_time
+        self._asked_at = since
+        can = self._capabilities
+        tells = can is not None and can.tells_time
+        runs = can is not None and can.stops_first and status.state is PumpState.RUNNING
         return {
             "counter": status.delivered_nl,
             "epoch": status.epoch,
             "tick_ms": status.tick_ms if tells else None,
             "since": since,
+            **({"runs": True} if runs else {}),
         }
 
-    def _take(self, status: PumpStatus, since: int) -> None:
+    def _take(self, status: PumpStatus, since: int, *, news: bool) -> None:
         """Write a status down if it tells something new: time off, drug nobody permitted, or later drug."""
-        told, now = self._counted, self._clock.boot_ms()
-        if not self._is_news(status):
-            self._observe(status)
-            return
-        due = told is None or status.epoch != told[1]
-        if told is not None and status.delivered_nl != told[2]:
-            due = due or now - told[0] >= COUNTER_EVERY_MS
-        if self._state.limits is not None and (due or not self.elapsed_known or self._is_excess(status)):
-            self._count(status, since)
+        if news and self._tells_more(status):
+            self._count(self._news(status, since))
         else:
+            self._asked_at = since if news else self._asked_at
             self._observe(status)
 
-    def _count(self, status: PumpStatus, since: int) -> None:
-        run = not self._waiting and not self._state.unsettled
-        self._write("counter", {**self._reading(status, since), "run": run})
+    def _tells_more(self, status: PumpStatus) -> bool:
+        told = self._counted
+        if self._state.limits is None:
+            return False
+        if told is None or status.epoch != told[1]:
+            return True
+        if status.delivered_nl != told[2] and self._clock.boot_ms() - told[0] >= COUNTER_EVERY_MS:
+            return True
+        return not self.elapsed_known or self._is_excess(status)
+
+    def _count(self, reading: Mapping[str, Any]) -> None:
+        self._write("counter", {**reading, "run": self.in_run})
 
     def _is_news(self, status: PumpStatus) -> bool:
-        """A status that was pushed may be read after a later one; then its counter is old."""
-        last = self._status
-        return last is None or status.epoch != last.epoch or status.tick > last.tick
+        """A status that was pushed may be read after a later one, or be repeated; then its counter is old."""
+        last, state = self._status, self._state
+        if last is None or status.epoch != last.epoch:
+            repeated = state.told_before(status.epoch, status.tick_ms, status.delivered_nl)
+        else:
+            repeated = status.tick <= last.tick
+        return not (
+            repeated or (self.elapsed_known and state.lags(status.epoch, status.tick_ms, self._now()))
+        )
 
     def _observe(self, status: PumpStatus) -> None:
         """Let the watchdog look at a status, before its counter changes what is known."""
+        if self._status is None or (status.epoch, status.tick) != (self._status.epoch, self._status.tick):
+            self._heard_ms = self._clock.boot_ms()  # a status that is repeated is no news
         self._status = status
-        watchdog, now = self._watching(), self._now()
+        watchdog, now = self._watchdog or self._watching(), self._now()
         since = watchdog.compares_from
-        certain = since is not None and not self._state.unsettled and self.elapsed_known
-        commanded = self._state.history.flowed_nl(since, now) if since is not None and certain else None
-        self._actions += watchdog.status(status, now, commanded)
+        history, certain = self._state.history, not self._state.unsettled and self.elapsed_known
+        if since is None or not certain:
+            self._actions += watchdog.status(status, now, None)
+        else:
+            most = history.flowed_nl(since, now)
+            self._actions += watchdog.status(status, now, most, lambda: history.surely_nl(since, now))
 
     def _watching(self) -> Watchdog:
         if self._watchdog is None:
@@ -551,14 +658,14 @@ class GuardedPump:
 
     def _act(self) -> None:
         """Carry out what the watchdog wants: alarms first, then at most one STOP."""
+        if not self._actions:
+            return
         actions, self._actions = self._actions, []
-        if not self._state.board.active and not any(action.holds for action in actions):
+        if self._state.board.quiet and not [action for action in actions if action.holds]:
             return  # nearly always: no alarm is active, and nothing is said but that none holds
         for action in actions:
             self._alarm(action.code, "raised" if action.holds else "gone", action.detail)
-        limits = self._state.limits
-        holds = limits is not None and limits.max_hold_ms > 0
-        stopping = {Remedy.STOP} if holds else {Remedy.STOP, Remedy.HOLD}
+        stopping = {Remedy.STOP} if self.may_hold else {Remedy.STOP, Remedy.HOLD}
         if why := next((action.code for action in actions if action.remedy in stopping), None):
             self.stop(f"watchdog: {why}")
             self._actions.clear()
@@ -606,4 +713,6 @@ def _denied(code: str, detail: str) -> Denied:
 
 
 def _fingerprint(identity: Identity | None) -> str | None:
+    if identity is not None and identity.serial is None:
+        return f"{identity.model} {identity.firmware}, no serial number"
     return None if identity is None else f"{identity.model} {identity.serial}"

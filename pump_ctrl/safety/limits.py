@@ -30,6 +30,7 @@ PG_SCALE: Final = 10**18  # zL x pg/mL in a picogram: 10**12 zL/nL x 10**6 nL/mL
 MAX_INT: Final = 1 << 62
 
 Mix = tuple[tuple[str, int], ...]  # (drug, largest pg/mL), sorted by drug
+Bound = tuple[str, int, int, int]  # drug, hours of the window, most pg in it, margin pg
 
 
 class LimitsError(SafetyFault):
@@ -78,6 +79,14 @@ class Account:
     max_bolus_nl: int
     patient: Patient | None
     rows: tuple[Row, ...]
+    basal: tuple[Bound, ...] = field(init=False)
+    bolus: tuple[Bound, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        basal = tuple((row.drug, row.hours, row.basal_pg, row.basal_margin_pg) for row in self.rows)
+        bolus = tuple((row.drug, row.hours, row.bolus_pg, row.bolus_margin_pg) for row in self.rows)
+        object.__setattr__(self, "basal", basal)
+        object.__setattr__(self, "bolus", bolus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +109,10 @@ class Pump:
     counter_unit_nl: int
     max_nl_per_h: int
     max_lease_ms: int
+    grain_nl: int = field(init=False)  # the coarser of step and counter
 
-    @property
-    def grain_nl(self) -> int:
-        """The coarser of step and counter."""
-        return max(self.step_nl, self.counter_unit_nl)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grain_nl", max(self.step_nl, self.counter_unit_nl))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +140,18 @@ class Limits:
     prime_nl: int
     accounts: tuple[Account, ...]
     raw: Mapping[str, Any] = field(compare=False, repr=False)
+    bounds: tuple[Bound, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        bounds = tuple((cap.drug, cap.hours, cap.pg, cap.margin_pg) for cap in self.caps)
+        object.__setattr__(self, "bounds", bounds)
 
     def account(self, account_id: str) -> Account | None:
         """The account of that id."""
-        return next((account for account in self.accounts if account.id == account_id), None)
+        for account in self.accounts:
+            if account.id == account_id:
+                return account
+        return None
 
     @property
     def bridged(self) -> bool:

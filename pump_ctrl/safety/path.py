@@ -33,8 +33,6 @@ class Path:
     def tip(self, low_nl: int, high_nl: int) -> Mix:
         """The largest concentrations at the tip until ``high_nl`` may have left; ``low_nl`` surely has."""
         fronts = self.fronts
-        if len(fronts) == 1:
-            return fronts[0].mix
         oldest = self._oldest(low_nl)
         newest = len(fronts) - 1
         while newest > oldest and high_nl - fronts[newest].low_nl <= self.lo_nl:
@@ -47,6 +45,11 @@ class Path:
         while oldest + 1 < len(self.fronts) and low_nl - self.fronts[oldest + 1].high_nl >= self.hi_nl:
             oldest += 1
         return oldest
+
+    @property
+    def only(self) -> Mix:
+        """The fluid where there is but one; nothing where a new one is on its way."""
+        return self.fronts[0].mix if len(self.fronts) == 1 else ()
 
     def settled(self, low_nl: int) -> Path:
         """The same path without the fluids that have surely left."""

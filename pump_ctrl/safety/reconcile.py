@@ -31,10 +31,18 @@ class Reconciliation:
     code: str
 
 
-def reconcile(state: State, offered: Limits | None, *, elapsed_known: bool) -> Reconciliation:
-    """The reconciliation of ``state``; ``offered`` are the limits that a confirm would put in force."""
+def reconcile(
+    state: State, offered: Limits | None, *, elapsed_known: bool, nameless: bool = False
+) -> Reconciliation:
+    """The reconciliation of ``state``; ``offered`` are the limits that a confirm would put in force.
+
+    ``nameless``: the pump tells no serial number, so that only a person knows that it is the same one.
+    """
     low, high = state.history.low_nl, state.history.high_nl
-    words = "\n".join(_lines(state, offered, low, high, elapsed_known=elapsed_known))
+    lines = _lines(state, offered, low, high, elapsed_known=elapsed_known)
+    if nameless:
+        lines.append("The pump tells no serial number: look that it is the one that was used before.")
+    words = "\n".join(lines)
     code = sha256(words.encode()).hexdigest()[:CODE_DIGITS]
     return Reconciliation(low, high, next(iter(state.unsettled.values()), None), words, code)
 

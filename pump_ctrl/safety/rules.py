@@ -36,11 +36,11 @@ def judge(ask: Ask, view: View, now: int) -> tuple[Denial, ...]:
     """
     if (wrong := malformed(ask)) is not None:
         return (deny(Shape.code, wrong),)
-    found = [rule.judge(ask, view, now) for rule in RULES]
+    found = [denial for rule in RULES if (denial := rule.judge(ask, view, now)) is not None]
     case = case_of(ask, view, now)
-    if case is not None and not any(denial is not None and denial.rule == Shape.code for denial in found):
-        found += [rule.judge(case) for rule in CASE_RULES]
-    return tuple(denial for denial in found if denial is not None)
+    if case is not None and not any(denial.rule == Shape.code for denial in found):
+        found += [denial for rule in CASE_RULES if (denial := rule.judge(case)) is not None]
+    return tuple(found)
 
 
 def case_of(ask: Ask, view: View, now: int) -> Case | None:

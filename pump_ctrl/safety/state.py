@@ -15,8 +15,8 @@ moved back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from pump_ctrl.drivers.base import Permit
 from pump_ctrl.safety.alarms import Board
@@ -29,18 +29,27 @@ from pump_ctrl.safety.path import Front, Path
 
 Data = Mapping[str, Any]
 PLAN_TOLERANCE_MS: Final = 2_000  # a confirm that moves plan time by more opens a new basal account (D-16)
+LATE_MS: Final = 2_000  # a status that was on its way for longer is an old one
 TICK_TRUST: Final = (95, 100)  # a pump's clock may be so slow or fast (D-16, F-47)
 EMPTY_PATH: Final = Path(0, 0, (Front((), 0, 0),))
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class LifeSign:
+    """A process in RUN was alive at ``boot_ms`` of that boot; kept beside the journal (docs/adr/0008)."""
+
+    boot_id: str
+    boot_ms: int
+
+
+class Tick(NamedTuple):
     """The pump's own time, read between two instants."""
 
     since: int
     at: int
     epoch: int
     tick_ms: int
+    counter: int
 
 
 class State:
@@ -57,6 +66,7 @@ class State:
         self.requests: dict[str, int] = {}  # request id -> permit id
         self.last_permit = 0
         self.dosed = False
+        self.at_rest = False  # stopped, and told nothing since
         self.confirmed = False
         self.pump: str | None = None  # fingerprint of the pump that was confirmed
         self.run_at = FAR_PAST  # last record written while running (D-14)
@@ -78,7 +88,8 @@ class State:
         """Guard time. In a boot that no record has been written in, it stands."""
         if self.boot_id is not None and boot_id != self.boot_id:
             return self.last + 1
-        return max(self.last, boot_ms + self._offset)
+        now, last = boot_ms + self._offset, self.last
+        return now if now > last else last
 
     def boot_ms(self, guard_ms: int) -> int:
         """The inverse of ``now`` within this boot."""
@@ -126,7 +137,7 @@ class State:
         if self._utc is not None and self._utc[0] <= edge:
             self._utc = (self._utc[0] - gap, self._utc[1])
         if self._tick is not None and self._tick.at <= edge:
-            self._tick = replace(self._tick, since=self._tick.since - gap, at=self._tick.at - gap)
+            self._tick = self._tick._replace(since=self._tick.since - gap, at=self._tick.at - gap)
         self._edge = None
 
     # Records.
@@ -136,9 +147,11 @@ class State:
         handler: Callable[[State, int, Data], None] | None = _HANDLERS.get(kind)
         if handler is None:
             return
-        handler(self, self._tell(data["at"], boot_id), data)
-        self._narrow(self.primes, self.history.dose_most_nl)
-        self._narrow(self.holds, self.history.run_most_nl)
+        handler(self, self._tell(data["at"], data.get("boot", boot_id)), data)
+        if self.primes:
+            self._narrow(self.primes, self.history.dose_most_nl)
+        if self.holds:
+            self._narrow(self.holds, self.history.run_most_nl)
 
     def _narrow(self, given: dict[int, int], most_nl: Callable[[int], int | None]) -> None:
         for permit_id, known in given.items():
@@ -152,7 +165,8 @@ class State:
         other = old is None or old.plan_sha256 != new.plan_sha256
         low, high = self._filled_at(at)
         if old is None:
-            self.path = Path(0, 0, (Front(new.path_fluid, 0, 0),))
+            first = new.path_fluid or new.reservoir_fluid  # a path that is said to be empty counts as filled
+            self.path = Path(0, 0, (Front(first, 0, 0),))
             self.fill = (new.fill_nl, 0, 0)
         fronts = self.path.fronts
         if new.path_fluid and not any(front.mix == new.path_fluid for front in fronts):
@@ -178,12 +192,15 @@ class State:
         ask = Ask(data["request"], Purpose(data["purpose"]), data["account"], steps)
         permit = Permit(data["id"], steps, data["expires_ms"])
         doubt = FAR if data["doubt_ms"] is None else data["doubt_ms"]
-        self.history.begin(self.drafted(ask, at, doubt=doubt, permit_id=permit.id))
+        drafted = self.drafted(ask, at, doubt=doubt, permit_id=permit.id)
+        self.history.begin(
+            drafted, data.get("ahead_nl", 0), data.get("hidden_nl", 0), clears=data.get("clears", False)
+        )
         self.path = self.path.settled(self.history.low_nl)
         self.unsettled[permit.id] = permit
         self.requests[ask.request_id] = permit.id
         self.last_permit = permit.id
-        self.dosed = True
+        self.dosed, self.at_rest = True, False
         if ask.purpose is Purpose.HOLD:
             self.holds[permit.id] = permit.volume_nl
         else:
@@ -201,6 +218,8 @@ class State:
             self._settled(permit_id)
         elif data["what"] == "refused":
             self._not_given(permit_id)
+        if data.get("stands"):
+            self._stopped(at, data)
         self._reading(at, data)
 
     def _evidence(self, at: int, data: Data) -> None:
@@ -222,14 +241,46 @@ class State:
     def _settled(self, permit_id: int) -> None:
         self.unsettled.pop(permit_id, None)
 
+    def told_before(self, epoch: int, tick_ms: int, counter: int) -> bool:
+        """Whether a pump that tells time told this, or a later moment, already: to a process before this one."""
+        last = self._tick
+        return last is not None and last.epoch == epoch and (tick_ms, counter) <= (last.tick_ms, last.counter)
+
+    def lags(self, epoch: int, tick_ms: int, now: int) -> bool:
+        """Whether the time that a pump tells is further behind the host's than its clock can be: an old status.
+
+        It may be one that nobody heard when it was said first, so that it is none of those that are known.
+        """
+        last = self._tick
+        if last is None or last.epoch != epoch:
+            return False
+        trust, of = TICK_TRUST
+        return tick_ms - last.tick_ms < (now - last.at - LATE_MS) * trust // of
+
+    def lived_past(self, sign: LifeSign) -> bool:
+        """Whether a sign of life is of the boot of the last record, and later than it."""
+        return sign.boot_id == self.boot_id and sign.boot_ms + self._offset > self.last
+
+    def _alive(self, at: int, _data: Data) -> None:
+        """An earlier life was in RUN until ``at``, in its own boot."""
+        self._running(at)
+
     def _resolve(self, at: int, data: Data) -> None:
         self.history.released(data["id"], at)
         self._settled(data["id"])
 
     def _stop(self, at: int, data: Data) -> None:
         if data["what"] == "acked":
-            self.history.stopped(at)
+            self._stopped(at, data)
+        else:
+            self.history.stopping(min(at, data["since"] + self._offset))
         self._reading(at, data)
+
+    def _stopped(self, at: int, data: Data) -> None:
+        """The pump was told to stop, and stands still."""
+        self.history.stopping(min(at, data["since"] + self._offset))
+        self.history.stopped(at)
+        self.at_rest = True
 
     def _counter(self, at: int, data: Data) -> None:
         self._reading(at, data)
@@ -243,10 +294,10 @@ class State:
         since = min(at, data["since"] + self._offset)
         self._by_tick(since, at, data)
         since = since if self._edge is None else max(since, self._edge + 1)  # it was asked in this boot
-        fronts = self.path.fronts
-        tip = fronts[0].mix if len(fronts) == 1 else self.path.tip(self.history.low_nl, self.history.high_nl)
+        tip = self.path.only or self.path.tip(self.history.low_nl, self.history.high_nl)
         grain = self.limits.pump.grain_nl
-        self.history.reading(since, at, data["epoch"], data["counter"], grain, tip)
+        narrows = not data.get("runs", False)  # one without ticks of its own may tell an old counter then
+        self.history.reading(since, at, data["epoch"], data["counter"], grain, tip, narrows=narrows)
 
     def _by_tick(self, since: int, at: int, data: Data) -> None:
         """The pump's own time between two readings, each taken somewhere within its exchange."""
@@ -258,7 +309,7 @@ class State:
                 trust, of = TICK_TRUST
                 sure = told * trust // of - (at - last.since)
                 self._age(max(0, most), most - least, max(0, sure), at)
-        self._tick = None if tick is None else Tick(since, at, data["epoch"], tick)
+        self._tick = None if tick is None else Tick(since, at, data["epoch"], tick, data["counter"])
 
     def _refill(self, at: int, data: Data) -> None:
         self.fill = (data["fill_nl"], self.history.low_nl, self.history.most_nl(at))
@@ -303,12 +354,14 @@ class State:
         limits = self.limits
         if limits is None:
             raise ValueError("no limits are in force")
-        history, path = self.history, self.path
-        before = history.high_nl if self.unsettled else history.most_nl(at + limits.stop_ms)
-        plan = limits.plan_sha256[:16]
+        history, path, plan = self.history, self.path, limits.plan_sha256[:16]
+        before = 0
+        if not path.only:
+            before = history.high_nl if self.unsettled else history.most_nl(at + limits.stop_ms)
         terms = Terms(
             basal_key=f"{plan}/{ask.account}/{self._moves}",
             bolus_key=f"{plan}/{ask.account}",
+            only=path.only,
             tip=lambda nl: path.tip(history.low_nl, before + nl),
             filled=path.newest,
             grain_nl=limits.pump.grain_nl,
@@ -335,6 +388,7 @@ _HANDLERS: Final[Mapping[str, Callable[[State, int, Data], None]]] = {
     "evidence": State._evidence,
     "stop": State._stop,
     "counter": State._counter,
+    "alive": State._alive,
     "resolve": State._resolve,
     "refill": State._refill,
     "alarm": State._alarm,

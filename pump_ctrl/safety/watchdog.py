@@ -12,6 +12,7 @@ What the plan asks and nobody commanded is the controller's to watch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -63,6 +64,8 @@ PUMP_ALARMS: Final = {
 }
 CONDITIONS: Final = frozenset({*STATES.values(), *PUMP_ALARMS.values()})
 _ANSWERED: Final = (Action("silence", False, ""), Action("stale", False, ""))
+_FLOWS: Final = Action("under-delivery", False, "")
+_AGREES: Final = Action("disagreement", False, "")
 
 
 class Watchdog:
@@ -75,7 +78,7 @@ class Watchdog:
     """
 
     def __init__(self, watch: Watch, step_nl: int, now: int) -> None:
-        self._watch, self._step_nl = watch, step_nl
+        self._watch, self._step_nl, self._enough_nl = watch, step_nl, watch.least_steps * step_nl
         self._heard_at, self._unanswered = now, 0
         self._last: PumpStatus | None = None
         self._equal = 1  # statuses in a row with the same tick
@@ -99,8 +102,19 @@ class Watchdog:
         """A status that the pump pushed before the last one that was read: only its alarms are news."""
         return [action for action in _conditions(status.alarms, status.state) if action.holds]
 
-    def status(self, status: PumpStatus, now: int, commanded_nl: int | None) -> list[Action]:
-        """The pump said how it is. ``commanded_nl`` since ``compares_from``; None: not certain."""
+    def status(
+        self,
+        status: PumpStatus,
+        now: int,
+        commanded_nl: int | None,
+        least_nl: Callable[[], int] | None = None,
+    ) -> list[Action]:
+        """The pump said how it is.
+
+        ``commanded_nl`` is the most that can have flowed since ``compares_from``, None where nobody can tell;
+        ``least_nl`` the least that must have, asked for only where the counter is behind the most, and left out
+        where both are the same.
+        """
         last = self._last
         if last is not None and status.epoch == last.epoch and status.tick <= last.tick:
             return self._stale(status)
@@ -113,7 +127,7 @@ class Watchdog:
         if reset or last is None or commanded_nl is None:
             self._restart(status, now)
             return actions
-        return actions + self._compare(status, now, commanded_nl)
+        return actions + self._compare(status, now, commanded_nl, least_nl or (lambda: commanded_nl))
 
     def _stale(self, status: PumpStatus) -> list[Action]:
         self._equal += 1
@@ -124,32 +138,47 @@ class Watchdog:
     def _restart(self, status: PumpStatus, now: int) -> None:
         self._from, self._flowed_at = (now, status.delivered_nl), now
 
-    def _compare(self, status: PumpStatus, now: int, commanded_nl: int) -> list[Action]:
+    def _compare(
+        self, status: PumpStatus, now: int, most_nl: int, least_nl: Callable[[], int]
+    ) -> list[Action]:
         """Commanded against counted, once there is enough of either to compare."""
         since, counter = self._from or (now, status.delivered_nl)
         counted = status.delivered_nl - counter
-        if max(counted, commanded_nl) < self._watch.least_steps * self._step_nl:
+        if max(counted, most_nl) < self._enough_nl:
             return []
-        actions = self._under(counted, commanded_nl, now)
-        off = max(self._watch.off_steps * self._step_nl, self._watch.off_percent * commanded_nl // 100)
-        differs = abs(counted - commanded_nl) > off
-        over = counted > commanded_nl
-        detail = f"{commanded_nl} nL commanded, {counted} nL counted in {now - since} ms" if differs else ""
-        remedy = Remedy.STOP if over else Remedy.HOLD
-        actions.append(Action("disagreement", differs, detail, remedy if differs else Remedy.NOTHING))
-        if differs and over:
-            actions.append(Action("over-delivery", True, detail, Remedy.STOP))
+        off = self._off(most_nl)
+        due = least_nl() if counted == 0 or most_nl - counted > off else most_nl
+        actions = self._under(counted, due, now) + self._differs(counted, most_nl, off, due, now - since)
         if counted > 0:
             self._restart(status, now)
         return actions
 
-    def _under(self, counted: int, commanded_nl: int, now: int) -> list[Action]:
+    def _off(self, commanded_nl: int) -> int:
+        """By how much a counter may differ."""
+        return max(self._watch.off_steps * self._step_nl, self._watch.off_percent * commanded_nl // 100)
+
+    def _differs(self, counted: int, most_nl: int, off: int, due_nl: int, ms: int) -> list[Action]:
+        """More than can have flowed, or less than must have, of which there has to be enough to tell.
+
+        ``off`` is by how much the counter may differ from ``most_nl``.
+        """
+        if counted - most_nl > off:
+            detail = f"{most_nl} nL commanded, {counted} nL counted in {ms} ms"
+            return [Action(code, True, detail, Remedy.STOP) for code in ("disagreement", "over-delivery")]
+        if due_nl != most_nl:
+            off = self._off(due_nl)
+        if due_nl >= self._enough_nl and due_nl - counted > off:
+            detail = f"{due_nl} nL commanded, {counted} nL counted in {ms} ms"
+            return [Action("disagreement", True, detail, Remedy.HOLD)]
+        return [_AGREES]
+
+    def _under(self, counted: int, due_nl: int, now: int) -> list[Action]:
         if counted > 0:
-            return [Action("under-delivery", False, "")]
+            return [_FLOWS]
         quiet = now - self._flowed_at
-        if quiet < self._watch.under_ms:
+        if quiet < self._watch.under_ms or due_nl < self._enough_nl:
             return []
-        return [Action("under-delivery", True, f"{commanded_nl} nL commanded, nothing flowed for {quiet} ms")]
+        return [Action("under-delivery", True, f"{due_nl} nL commanded, nothing flowed for {quiet} ms")]
 
 
 @lru_cache(maxsize=64)  # nearly every status says the same: 7 actions are not made anew each time

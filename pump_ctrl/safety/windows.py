@@ -9,15 +9,18 @@ Tests      tests/safety/test_rule_*_window.py, test_rule_load.py, test_x1_counte
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Final
 
 from pump_ctrl.safety.admission import unfit
 from pump_ctrl.safety.ask import BOLUSES, Denial
+from pump_ctrl.safety.basal import Parts
 from pump_ctrl.safety.case import Case, View
 from pump_ctrl.safety.curve import Term, content, fullest
-from pump_ctrl.safety.history import Parts, weighed
-from pump_ctrl.safety.limits import MS_PER_HOUR, PG_SCALE, Limits
+from pump_ctrl.safety.limits import MS_PER_HOUR, PG_SCALE, Bound, Limits, Mix
+from pump_ctrl.safety.trial import weighed
 
 DAY_H: Final = 24
 DAY_MS: Final = DAY_H * MS_PER_HOUR
@@ -32,8 +35,7 @@ class BasalWindow:
 
     def judge(self, case: Case) -> Denial | None:
         """Look at every window that ends within the request."""
-        limits = [(row.drug, row.hours, row.basal_pg, row.basal_margin_pg) for row in case.account.rows]
-        return _windows(self.code, case, case.trial.basal(), limits)
+        return _windows(self.code, case, case.trial.basal(), case.account.basal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,7 @@ class BolusWindow:
         """Look at every window that ends within the request."""
         if case.ask.purpose not in BOLUSES:
             return None
-        limits = [(row.drug, row.hours, row.bolus_pg, row.bolus_margin_pg) for row in case.account.rows]
-        return _windows(self.code, case, case.trial.boluses(), limits)
+        return _windows(self.code, case, case.trial.boluses(), case.account.bolus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +62,25 @@ class CapWindow:
 
     def judge(self, case: Case) -> Denial | None:
         """Look at every window that ends within the request."""
-        limits = [(cap.drug, cap.hours, cap.pg, cap.margin_pg) for cap in case.limits.caps]
-        return _windows(self.code, case, case.trial.everything(), limits)
+        return _windows(self.code, case, case.trial.everything(), case.limits.bounds)
 
 
-Bound = tuple[str, int, int, int]  # drug, hours, pg, margin pg
+Volume = tuple[int, int]  # hours of the window, most zL in it
 
 
-def _windows(code: str, case: Case, parts: Parts, bounds: list[Bound]) -> Denial | None:
+def _windows(code: str, case: Case, parts: Parts, bounds: tuple[Bound, ...]) -> Denial | None:
     """The first window over its limit. Where one fluid is in force the volume is looked at once for all
     drugs.
     """
-    foreign = {drug for mix in parts for drug, pg in mix if pg} - {bound[0] for bound in bounds}
+    foreign = {drug for mix in parts for drug in _foreign(bounds, mix)}
     if foreign:
         return Denial(code, min(foreign), 0, 0, 0, None, "there is no limit for this drug")
-    suspects = bounds
+    suspects: Sequence[Bound] = bounds
     if len(parts) == 1:
-        [(mix, pairs)] = parts.items()
-        concentrations = dict(mix)
-        terms: list[Term] = [(1, early, late) for early, late in pairs]
-        suspects = []
-        for hours in sorted({bound[1] for bound in bounds}):
-            of_hours = [b for b in bounds if b[1] == hours and concentrations.get(b[0])]
-            most = min((_volume_limit(b, concentrations[b[0]]) for b in of_hours), default=None)
-            if most is not None and _found(terms, case, hours, most):
-                suspects += of_hours
+        [(mix, terms)] = parts.items()
+        over = [hours for hours, most in _volumes(bounds, mix) if _found(terms, case, hours, most)]
+        drugs = {drug for drug, pg_per_ml in mix if pg_per_ml}
+        suspects = [bound for hours in over for bound in bounds if bound[1] == hours and bound[0] in drugs]
     for bound in suspects:
         denial = _over(code, case, parts, bound)
         if denial is not None:
@@ -93,10 +88,21 @@ def _windows(code: str, case: Case, parts: Parts, bounds: list[Bound]) -> Denial
     return None
 
 
-def _volume_limit(bound: Bound, pg_per_ml: int) -> int:
-    """The limit as a volume of one fluid, zL, rounded down."""
-    _, _, pg, margin_pg = bound
-    return (pg + margin_pg) * PG_SCALE // pg_per_ml
+@lru_cache(maxsize=64)  # of the few accounts and fluids in force
+def _foreign(bounds: tuple[Bound, ...], mix: Mix) -> frozenset[str]:
+    """Drugs of a fluid that have no limit."""
+    return frozenset(drug for drug, pg_per_ml in mix if pg_per_ml) - {bound[0] for bound in bounds}
+
+
+@lru_cache(maxsize=64)
+def _volumes(bounds: tuple[Bound, ...], mix: Mix) -> tuple[Volume, ...]:
+    """The limits as volumes of one fluid: of each kind of window the least, rounded down."""
+    concentrations, volumes = dict(mix), {}  # type: dict[str, int], dict[int, int]
+    for drug, hours, pg, margin_pg in bounds:
+        if pg_per_ml := concentrations.get(drug, 0):
+            most = (pg + margin_pg) * PG_SCALE // pg_per_ml
+            volumes[hours] = min(volumes.get(hours, most), most)
+    return tuple(sorted(volumes.items()))
 
 
 def _found(terms: list[Term], case: Case, hours: int, most: int) -> tuple[int, int] | None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
 from pump_ctrl.errors import InvalidInput, NotAllowed, Problem
@@ -24,11 +25,15 @@ from pump_ctrl.therapy.findings import CODES, Finding
 from pump_ctrl.therapy.formulary import Formulary
 from pump_ctrl.therapy.limits import compile_limits
 from pump_ctrl.therapy.plan import DosingPlan
+from pump_ctrl.therapy.plan_toml import read_bounded
 from pump_ctrl.therapy.profiles import PumpProfile
 from pump_ctrl.therapy.review import blocked, review
 
 SCHEMA: Final = "pump-ctrl/approval/1"
 _MAX_BYTES: Final = 5_000_000
+_KINDS: Final[Mapping[type, str]] = {  # what JSON can give, in words
+    str: "a text", int: "a whole number", bool: "true or false", NoneType: "null", list: "a list", dict: "a table",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,17 +258,14 @@ def verify_approval(
 
 
 def _parse(source: Path) -> Approval:
+    raw = read_bounded(str(source), _MAX_BYTES, "an approval file")
     try:
-        raw = source.read_bytes()
-        if len(raw) > _MAX_BYTES:
-            raise ValueError(f"has {len(raw)} bytes; allowed: at most {_MAX_BYTES}")
         values = json.loads(
             raw.decode("ascii"), object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float
         )
         return _approval(values)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        what = f"is no approval: {error.strerror if isinstance(error, OSError) else error!s}"
-        raise InvalidInput((Problem(str(source), None, "", what),)) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput((Problem(str(source), None, "", f"is no approval: {error}"),)) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -283,28 +285,50 @@ def _approval(values: Any) -> Approval:  # noqa: ANN401 - whatever JSON gave
     body = {key: value for key, value in values.items() if key != "checksum"}
     if values.get("checksum") != _hash(body):
         raise ValueError("its checksum does not fit: it was damaged or changed after signing")
-    limits = body["limits"]
-    if limits["plan"]["sha256"] != body["plan"]["sha256"]:
+    if _at(body, ("limits", "plan", "sha256"), str) != _at(body, ("plan", "sha256"), str):
         raise ValueError("its limits are of another plan")
-    signers = body["signers"]
+    signer, *others = _signed_by(body)
     return Approval(
-        plan_id=body["plan"]["id"],
-        plan_sha256=body["plan"]["sha256"],
-        previous_sha256=body["plan"]["previous"],
-        formulary_sha256=body["formulary_sha256"],
-        profile=body["profile"]["name"],
-        profile_sha256=body["profile"]["sha256"],
-        findings=tuple(_findings(body["findings"])),
-        reasons=dict(body["reasons"]),
-        signer=signers[0],
-        second=signers[1] if len(signers) > 1 else None,
-        signed_utc_ms=body["signed_utc_ms"],
-        limits=limits,
+        plan_id=_at(body, ("plan", "id"), str),
+        plan_sha256=_at(body, ("plan", "sha256"), str),
+        previous_sha256=_at(body, ("plan", "previous"), str, NoneType),
+        formulary_sha256=_at(body, ("formulary_sha256",), str),
+        profile=_at(body, ("profile", "name"), str),
+        profile_sha256=_at(body, ("profile", "sha256"), str),
+        findings=tuple(_finding(value) for value in _at(body, ("findings",), list)),
+        reasons={key: _at(body, ("reasons", key), str) for key in _at(body, ("reasons",), dict)},
+        signer=signer,
+        second=others[0] if others else None,
+        signed_utc_ms=_at(body, ("signed_utc_ms",), int),
+        limits=_at(body, ("limits",), dict),
     )
 
 
-def _findings(values: list[Any]) -> Iterator[Finding]:
-    for value in values:
-        if value["code"] not in CODES:
-            raise ValueError(f"finding {value['code']!r} is not known")
-        yield Finding(**value)
+def _at(values: Mapping[str, Any], place: tuple[str, ...], *kinds: type) -> Any:  # noqa: ANN401
+    """The value at a place, name within name, of exactly one of these types: a bool is no number."""
+    found: Any = values
+    for name in place:
+        if type(found) is not dict or name not in found:
+            raise ValueError(f"{'.'.join(place)} is missing")
+        found = found[name]
+    if type(found) not in kinds:
+        allowed = " or ".join(_KINDS[kind] for kind in kinds)
+        raise ValueError(f"{'.'.join(place)} is {_KINDS[type(found)]}; allowed: {allowed}")
+    return found
+
+
+def _signed_by(body: Mapping[str, Any]) -> list[str]:
+    names: list[str] = _at(body, ("signers",), list)
+    if not 1 <= len(names) <= 2 or not all(type(name) is str for name in names):
+        raise ValueError("signers is not a list of one or two names")
+    return names
+
+
+def _finding(value: Any) -> Finding:  # noqa: ANN401
+    if type(value) is not dict or set(value) != {field.name for field in fields(Finding)}:
+        raise ValueError(f"a finding is a table of {', '.join(field.name for field in fields(Finding))}")
+    for name in value:
+        _at(value, (name,), *((str, NoneType) if name == "drug" else (str,)))
+    if value["code"] not in CODES:
+        raise ValueError(f"finding {value['code']!r} is not known")
+    return Finding(**value)

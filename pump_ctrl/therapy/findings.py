@@ -107,6 +107,7 @@ CODES: Final[Mapping[str, Rule]] = {
     "prime-short": _note("prime volume below the path's lower bound"),
     "prime-early-hard": _blocked("the prime's early share with the first day passes the hard limit"),
     "prime-early-soft": _soft("the prime's early share with the first day passes the soft limit"),
+    "prime-slot": _reason("a scheduled bolus falls due while the prime runs, and is missed"),
     "prime-facts": _note("how long the prime takes and what it moves"),
     # loss of control
     "on-loss-missing": _blocked("the drugs want different things when control is lost; the plan is silent"),

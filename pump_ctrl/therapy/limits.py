@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
-from math import ceil, floor
+from math import ceil
 from typing import Any, Final
 
 from pump_ctrl.errors import InvalidInput, Problem
@@ -121,7 +121,7 @@ def _pump(profile: PumpProfile) -> JSONObject:
         "protocol": profile.protocol,
         "step_nl": profile.step.nl,
         "counter_unit_nl": profile.counter_unit.nl,
-        "max_nl_per_h": floor(profile.max_rate.nl_per_day / 24),
+        "max_nl_per_h": profile.max_nl_per_h,
         "max_lease_ms": profile.lease.ms,
     }
 

@@ -68,7 +68,7 @@ def read_document(path: str | Path) -> Document:
         InvalidInput: the file cannot be read, is no text, or is no TOML.
     """
     file = str(path)
-    return parse_document(_decoded(_content(file), file), file)
+    return parse_document(_decoded(read_bounded(file, MAX_BYTES, "a TOML file"), file), file)
 
 
 def parse_document(text: str, file: str) -> Document:
@@ -106,17 +106,22 @@ def _refused(file: str, what: str, allowed: str = "", line: int | None = None) -
     return InvalidInput((Problem(file, line, "", what, allowed),))
 
 
-def _content(file: str) -> bytes:
+def read_bounded(file: str, most: int, wanted: str) -> bytes:
+    """Read a whole regular file of at most ``most`` bytes, and never more than that; ``wanted`` says what it should be.
+
+    Raises:
+        InvalidInput: there is none, it may not be read, or it is larger.
+    """
     try:
         if not stat.S_ISREG(os.stat(file).st_mode):  # a pipe would block, a device has no end
             what = "is a directory" if Path(file).is_dir() else "is not a regular file"
-            raise _refused(file, what, "a TOML file")
+            raise _refused(file, what, wanted)
         with open(file, "rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            content = stream.read(most + 1)
     except (OSError, ValueError) as error:
         raise _refused(shown(file) if "\0" in file else file, _why(error)) from None
-    if len(content) > MAX_BYTES:
-        raise _refused(file, "is too large", f"at most {MAX_BYTES} bytes")
+    if len(content) > most:
+        raise _refused(file, "is too large", f"at most {most} bytes")
     return content
 
 

@@ -72,6 +72,7 @@ class _PumpFile(SourcedModel):
     tubing_high: Sourced[DeadVolumeText]
     step: Sourced[VolumeText]
     counter_unit: Sourced[VolumeText]
+    told_max: Sourced[FlowText] | None = None
     max_steps: Sourced[CountText]
     lease: Sourced[TimeText]
     poll: Sourced[TimeText]
@@ -96,6 +97,7 @@ class PumpProfile:
     leaves the reservoir; ``step`` the finest volume it can be asked, ``counter_unit`` the finest it
     reports; ``accuracy`` the thousandths of the commanded volume that truly flow, lowest and highest;
     ``refill_discrepancy`` the difference between measured and expected residual that needs a work-up.
+    ``told_max`` is the highest rate that can be told where that is less than ``max_rate``.
     ``numbers`` holds every number with its source.
     """
 
@@ -112,6 +114,7 @@ class PumpProfile:
     minimum_mode: VolumeRate | None
     step: Volume
     counter_unit: Volume
+    told_max: VolumeRate | None
     max_steps: int
     lease: Duration
     poll: Duration
@@ -121,6 +124,12 @@ class PumpProfile:
     sha256: str
     numbers: Mapping[str, Sourced[Any]]
     sources: Mapping[str, Source]
+
+    @property
+    def max_nl_per_h(self) -> int:
+        """The fastest flow that the pump can be told, whole nL/h, rounded down."""
+        rates = [self.max_rate] if self.told_max is None else [self.max_rate, self.told_max]
+        return min(floor(rate.nl_per_day / 24) for rate in rates)
 
     @property
     def unverified(self) -> tuple[str, ...]:
@@ -205,6 +214,7 @@ def _profile(name: str, data: DataFile, file: _PumpFile) -> PumpProfile:
         minimum_mode=minimum,
         step=file.step.value,
         counter_unit=file.counter_unit.value,
+        told_max=file.told_max.value if file.told_max else None,
         max_steps=file.max_steps.value,
         lease=file.lease.value,
         poll=file.poll.value,

@@ -44,6 +44,7 @@ PLAIN: Final[tuple[Check, ...]] = (
     change.look_alikes,
     change.bridge,
     change.prime_volume,
+    change.prime_slot,
     dose.standing,
 )
 COMPILED: Final[tuple[Check, ...]] = (dose.daily, dose.own_limits, change.prime_early, change.load)

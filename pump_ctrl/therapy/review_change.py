@@ -21,6 +21,7 @@ from pump_ctrl.therapy.formulary import DrugEntry
 from pump_ctrl.therapy.handover import Handover, load_conflicts
 from pump_ctrl.therapy.limits import compile_limits
 from pump_ctrl.therapy.plan import DosingPlan, OnLoss
+from pump_ctrl.therapy.profiles import load_timing
 from pump_ctrl.therapy.review_case import Case, scheduled_daily, share_of
 from pump_ctrl.therapy.volumes import (
     bridge_facts,
@@ -274,6 +275,19 @@ def prime_volume(case: Case) -> Iterator[Finding]:
         yield finding("prime-short", "prime.volume", text)
     text = f"{plan.prime.volume} in {say.span(facts.duration_ms)} at the highest rate moves {moved}"
     yield finding("prime-facts", "prime", text)
+
+
+def prime_slot(case: Case) -> Iterator[Finding]:
+    """Whether a scheduled bolus can wait until the prime at the start has ended (D-12: nothing runs beside it)."""
+    facts, slot = prime_facts(case.plan, case.profile), case.schedule.next_slot(0)
+    if facts is None or slot is None:
+        return
+    ends = facts.duration_ms + 2 * load_timing().driver[case.profile.protocol].stop_ms
+    if slot.at_ms + slot.within_ms < ends:
+        text = f"the bolus at {_clock(case.plan, slot.at_ms)} is missed: the prime takes {say.span(ends)} from the"
+        yield finding(
+            "prime-slot", "start", f"{text} start, and the bolus waits {say.span(slot.within_ms)} at most"
+        )
 
 
 def prime_early(case: Case) -> Iterator[Finding]:

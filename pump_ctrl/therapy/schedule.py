@@ -76,12 +76,13 @@ class Schedule:
         InvalidInput: the plan asks for a minimum mode that the pump does not have, or titrates a basal of 0.
 
     ``basal`` is the unscaled pattern (nL/ms) in local time: of a day from midnight, or of a week from Monday
-    00:00. ``offset_ms`` + plan time = a time of that pattern. ``factors`` are the stages' factors.
+    00:00. ``offset_ms`` + plan time = a time of that pattern. ``factors`` are the stages' factors. ``unit`` is the
+    number of parts of a nL in which every volume of a whole number of ms is a whole number.
     """
 
     __slots__ = (
-        "_boluses", "_common", "_floor", "_from_ms", "_offsets", "_rates", "_weights",
-        "basal", "factors", "offset_ms", "patient", "stages",
+        "_asked", "_boluses", "_common", "_floor", "_flows", "_from_ms", "_offsets", "_rates", "_weights",
+        "basal", "factors", "offset_ms", "patient", "stages", "unit",
     )  # fmt: skip
 
     def __init__(self, plan: DosingPlan, profile: PumpProfile) -> None:
@@ -92,7 +93,10 @@ class Schedule:
         self._from_ms = tuple(stage.from_ms for stage in self.stages)
         self._rates = tuple(tuple(rate * factor for rate in self.basal.rates) for factor in self.factors)
         self._floor = tuple(min((rate for rate in rates if rate), default=ZERO) for rates in self._rates)
+        self._asked = (0, 0)  # the last end of a volume that was asked for, and what is due up to there
+        self._flows = tuple(factor > 0 for factor in self.factors)
         self._weights, self._offsets = self._stage_sums()
+        self.unit = self._common * self.basal.denominator
         self._boluses = tuple(_Bolus(i, bolus, plan) for i, bolus in enumerate(plan.bolus))
         self.patient = _patient_terms(plan)
 
@@ -130,7 +134,7 @@ class Schedule:
             return 0
         i = self._stage_index(plan_ms)
         until = self.stages[i].until_ms
-        change = self.basal.next_change(self.offset_ms + plan_ms) if self.factors[i] else None
+        change = self.basal.next_change(self.offset_ms + plan_ms) if self._flows[i] else None
         if change is None:
             return until
         change -= self.offset_ms
@@ -144,13 +148,26 @@ class Schedule:
         """
         if b_ms < a_ms:
             raise ValueError(f"the interval from {a_ms} to {b_ms} ms runs backwards")
-        a_ms, b_ms = max(a_ms, 0), max(b_ms, 0)
-        first, last = self._stage_index(a_ms), self._stage_index(b_ms)
-        if first == last:
-            return self.basal.amount(self.offset_ms + a_ms, self.offset_ms + b_ms, self.factors[first])
-        whole = self._offsets[last] + self._weights[last] * self._sum_to(b_ms)
-        whole -= self._offsets[first] + self._weights[first] * self._sum_to(a_ms)
-        return Fraction(whole, self._common * self.basal.denominator)
+        return Fraction(self.planned_units(a_ms, b_ms), self.unit)
+
+    def planned_units(self, a_ms: int, b_ms: int) -> int:
+        """The same, in 1/``unit`` nL; ``a_ms`` not after ``b_ms``.
+
+        Volumes are mostly asked for one after the other: what is due up to the end of one is kept for the next.
+        """
+        known_ms, before = self._asked
+        if a_ms != known_ms:
+            before = self._units_to(a_ms)
+        total = self._units_to(b_ms)
+        self._asked = (b_ms, total)
+        return total - before
+
+    def _units_to(self, plan_ms: int) -> int:
+        """What is due from the start to that instant, 1/``unit`` nL."""
+        if plan_ms <= 0:
+            return 0
+        stage = bisect_right(self._from_ms, plan_ms) - 1
+        return self._offsets[stage] + self._weights[stage] * self.basal.sum_to(self.offset_ms + plan_ms)
 
     def slots(self, a_ms: int, b_ms: int) -> tuple[Slot, ...]:
         """The scheduled boluses with a <= at_ms < b, in time order."""
@@ -163,16 +180,19 @@ class Schedule:
 
     def next_slot(self, plan_ms: int) -> Slot | None:
         """The first scheduled bolus at or after that instant, None for no more."""
-        due = ((bolus.next_ms(plan_ms), bolus) for bolus in self._boluses)
-        found = [bolus.slot(at_ms) for at_ms, bolus in due if at_ms is not None]
-        return min(found, key=lambda slot: slot.at_ms, default=None)
+        first, first_ms = None, 0
+        for bolus in self._boluses:
+            at_ms = bolus.next_ms(plan_ms)
+            if at_ms is not None and (first is None or at_ms < first_ms):
+                first, first_ms = bolus, at_ms
+        return None if first is None else first.slot(first_ms)
 
     def hold_rate(self, plan_ms: int) -> Fraction:
-        """The rate while control is lost, nL/ms: the stage's lowest non-zero rate, 0 where the plan has 0.
+        """The highest rate of a hold in the stage in force, nL/ms: its lowest non-zero one, 0 if it has no flow.
 
-        That is never above the plan's own rate: the lowest of several is not above any of them.
+        Where the plan itself has no flow a hold has none either; that is for who makes the hold's steps.
         """
-        return self._floor[self._stage_index(plan_ms)] if self.rate(plan_ms) else ZERO
+        return self.lowest_rate(self._stage_index(plan_ms))
 
     def lowest_rate(self, index: int) -> Fraction:
         """The lowest non-zero basal rate of stage ``index``, nL/ms; 0 where the stage has no flow at all."""

@@ -46,6 +46,7 @@ class Delivery:
     __slots__ = (
         "_battery_at",
         "_battery_used",
+        "_clock",
         "_empty_at",
         "_fill_nl",
         "_filled_at",
@@ -54,6 +55,7 @@ class Delivery:
         "_low_at",
         "_low_ms",
         "_mechanism",
+        "_motor",
         "_on_alarm",
         "_on_end",
         "_step_nl",
@@ -72,6 +74,7 @@ class Delivery:
         on_alarm: Callable[[int], None],
     ) -> None:
         self._mechanism, self._on_end, self._on_alarm = mechanism, on_end, on_alarm
+        self._clock, self._motor = mechanism.clock, mechanism.motor
         self._step_nl = model.step_nl
         self._life_ms = model.battery_life_days * DAY_MS
         self._low_ms = -(-self._life_ms * (100 - model.battery_low_percent) // 100)
@@ -87,26 +90,32 @@ class Delivery:
 
     def counted(self, t_ms: int) -> int:
         """Pump steps made since the pump was built."""
-        return self._mechanism.steps(t_ms)
+        return self._motor.steps(self._clock.own(t_ms))
 
     def given_nl(self, t_ms: int) -> int:
         """Counted since the running id began, nL; 0 when nothing runs."""
         return (self.counted(t_ms) - self.run.began_at) * self._step_nl if self.run else 0
 
     def content_nl(self, t_ms: int) -> int:
-        """Calculated reservoir content: what was filled minus what was counted since."""
-        return max(0, self._fill_nl - (self.counted(t_ms) - self._filled_at) * self._step_nl)
+        """Calculated reservoir content."""
+        return self.content_after(self.counted(t_ms))
+
+    def content_after(self, counted: int) -> int:
+        """The same when so many pump steps have been counted: what was filled minus what was counted since."""
+        left_nl = self._fill_nl - (counted - self._filled_at) * self._step_nl
+        return left_nl if left_nl > 0 else 0
 
     def battery(self, t_ms: int) -> int:
         """Percent left."""
-        return 100 - min(100, (self._battery_used + t_ms - self._battery_at) * 100 // self._life_ms)
+        used = (self._battery_used + t_ms - self._battery_at) * 100 // self._life_ms
+        return 100 - used if used < 100 else 0
 
     def what_is_left(self, t_ms: int) -> Steps:
         """The steps of the run that are still to do, the present one cut; for a pump that wrongly resumes."""
         run = self.run
         if run is None:
             return ()
-        own = self._mechanism.clock.own(t_ms)
+        own = self._clock.own(t_ms)
         made = self.counted(t_ms) - run.step_at
         rest = (max(0, run.steps[run.index][0] - made), max(1, run.end_ms - own))
         return (rest, *run.steps[run.index + 1 :])
@@ -116,7 +125,7 @@ class Delivery:
     def start(self, t_ms: int, id_: int, steps: Steps) -> None:
         """Cut what runs (it becomes `replaced`) and begin step 0 of `steps`."""
         self._finish(t_ms, What.REPLACED)
-        own = self._mechanism.clock.own(t_ms)
+        own = self._clock.own(t_ms)
         self.run = run = Run(id_, steps, self.counted(t_ms))
         self.state = State.RUNNING
         self.alarms &= ~(Alarm.RESET | Alarm.STALL)
@@ -130,7 +139,7 @@ class Delivery:
             self._ghost_end = self.run.end_ms if self.run else self._ghost_end
         else:
             self._ghost_end = NEVER
-            self._mechanism.halt(t_ms, self._mechanism.clock.own(t_ms))
+            self._mechanism.halt(t_ms, self._clock.own(t_ms))
         self._finish(t_ms, what)
         self.state = state
         self.plan(t_ms)
@@ -153,15 +162,17 @@ class Delivery:
     def elapse(self, t_ms: int) -> None:
         """Do everything that is due at `t_ms`: ends of steps first, then what the pump watches."""
         known = self.alarms
-        own = self._mechanism.clock.own(t_ms)
+        own = self._clock.own(t_ms)
         while self.run and own >= self.run.end_ms:
             self._next_step(t_ms, self.run)
         if own >= self._ghost_end:
             self._mechanism.halt(t_ms, self._ghost_end)
             self._ghost_end = NEVER
-        self._watch_pressure(t_ms)
-        self._watch_motor(t_ms, own)
-        self._watch_content(t_ms)
+        if self._mechanism.occluded:
+            self._watch_pressure(t_ms)
+        if self._motor.blocked:
+            self._watch_motor(t_ms, own)
+        self._watch_content(t_ms, own)
         self._watch_battery(t_ms)
         self.plan(t_ms)
         if self.alarms & ~known:
@@ -169,36 +180,34 @@ class Delivery:
 
     def plan(self, t_ms: int) -> None:
         """Work out when something is due next; to be called after every change of the mechanism."""
-        self.alarm_ms = self._battery_due()
-        end = self._motor_end()
-        if end < NEVER:
-            self.alarm_ms = min(self.alarm_ms, self._seen_before(t_ms, end))
-        self.next_ms = min(self.alarm_ms, end)
-
-    def _motor_end(self) -> int:
-        own = self.run.end_ms if self.run else self._ghost_end
-        return self._mechanism.clock.true(own)
+        due = self._battery_due()
+        end = self._clock.true(self.run.end_ms if self.run else self._ghost_end)
+        if end < NEVER and (seen := self._seen_before(t_ms, end)) < due:
+            due = seen
+        self.alarm_ms = due
+        self.next_ms = end if end < due else due
 
     def _seen_before(self, t_ms: int, end: int) -> int:
         """First alarm or sign of one up to `end`, or `end` itself where a later step of the run may bring
         one.
         """
-        clock, motor = self._mechanism.clock, self._mechanism.motor
+        clock, motor, run, occluded = self._clock, self._motor, self.run, self._mechanism.occluded
         mark = self._next_mark()
-        due = min(clock.true(motor.when(mark)), self._mechanism.when_full(end))
-        if self.run and motor.blocked and not motor.silent:
+        due = clock.true(motor.when(mark))
+        if occluded:
+            due = min(due, self._mechanism.when_full(end))
+        if run and motor.blocked and not motor.silent:
             due = min(due, clock.true(motor.due_ms))
         if due <= end:
             return max(due, t_ms)
-        ahead = self.run is not None and self.run.index + 1 < len(self.run.steps)
-        odd = motor.blocked or motor.runs_away or self._mechanism.occluded
-        if ahead and self.run and (odd or mark <= self.run.last_count):
-            return end
-        return NEVER
+        if run is None or run.index + 1 == len(run.steps):
+            return NEVER
+        odd = mark <= run.last_count or occluded or motor.blocked or motor.runs_away
+        return end if odd else NEVER
 
     def _next_mark(self) -> int:
         if not self.alarms & Alarm.LOW_RESERVOIR:
-            return min(self._low_at, self._empty_at)
+            return self._low_at if self._low_at < self._empty_at else self._empty_at
         return NEVER if self.alarms & Alarm.EMPTY else self._empty_at
 
     def _battery_due(self) -> int:
@@ -209,7 +218,7 @@ class Delivery:
 
     def _begin(self, t_ms: int, own_ms: int, run: Run) -> None:
         steps, duration = run.steps[run.index]
-        run.step_at = self._mechanism.motor.steps(own_ms)
+        run.step_at = self._motor.steps(own_ms)
         run.end_ms = own_ms + duration
         self._mechanism.begin(t_ms, own_ms, steps, duration)
 
@@ -229,29 +238,28 @@ class Delivery:
             self._on_end(id_, what, given)
 
     def _watch_pressure(self, t_ms: int) -> None:
-        mechanism = self._mechanism
-        if mechanism.when_full(t_ms) <= t_ms:
-            mechanism.press(t_ms)
+        if self._mechanism.when_full(t_ms) <= t_ms:
+            self._mechanism.press(t_ms)
 
     def _watch_motor(self, t_ms: int, own_ms: int) -> None:
-        motor = self._mechanism.motor
-        if self.run and motor.blocked and not motor.silent and own_ms >= motor.due_ms:
+        if self.run and not self._motor.silent and own_ms >= self._motor.due_ms:
             self.alarms |= Alarm.STALL
             self.end(t_ms, What.STOPPED, State.STALLED)
 
-    def _watch_content(self, t_ms: int) -> None:
-        counted = self.counted(t_ms)
+    def _watch_content(self, t_ms: int, own_ms: int) -> None:
+        counted = self._motor.steps(own_ms)
         if counted >= self._low_at:
             self.alarms |= Alarm.LOW_RESERVOIR
-        used_up = counted >= self._empty_at
-        if used_up and (self.run or not self.alarms & Alarm.EMPTY) and self.state is not State.FAILED:
+        if counted < self._empty_at or self.state is State.FAILED:
+            return
+        if self.run or not self.alarms & Alarm.EMPTY:
             self.alarms |= Alarm.EMPTY
             self.end(t_ms, What.STOPPED, State.EMPTY)
 
     def _watch_battery(self, t_ms: int) -> None:
-        percent = self.battery(t_ms)
-        if self._battery_used + t_ms - self._battery_at >= self._low_ms:
+        used = self._battery_used + t_ms - self._battery_at
+        if used >= self._low_ms:
             self.alarms |= Alarm.LOW_BATTERY
-        if percent == 0 and not self.alarms & Alarm.END_OF_SERVICE:
+        if used >= self._life_ms and not self.alarms & Alarm.END_OF_SERVICE:
             self.alarms |= Alarm.END_OF_SERVICE
             self.end(t_ms, What.STOPPED, State.FAILED)

@@ -10,22 +10,19 @@ Times      the methods take true time (ms of the world); the pump reads its own,
 Tests      tests/unit/sim/test_firmware_reference.py, tests/properties/test_world_step_independence.py
 """
 
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Final
 from zlib import crc32
 
 from sim.firmware.delivery import Delivery, Steps
 from sim.firmware.reference_frames import (
     COMMIT,
     HEADER,
-    IDENTITY,
     PROPOSAL,
     READ_BACK,
     REPLY,
     RESULT,
     STATUS,
-    STEP,
     Alarm,
     Header,
     Nak,
@@ -34,6 +31,15 @@ from sim.firmware.reference_frames import (
     Type,
     What,
     frame,
+    repaired,
+)
+from sim.firmware.reference_terms import (
+    Proposal,
+    RefusedError,
+    checked_steps,
+    drawn_epoch,
+    identity,
+    proposal_size,
 )
 from sim.mechanism import Mechanism
 from sim.models import Model
@@ -44,27 +50,9 @@ OWNER_QUIET_MS: Final = 60_000  # after more silence of its owner than this the 
 _COUNTER_MASK: Final = (1 << 64) - 1
 _ID: Final = 8  # bytes of an id
 _CARRIED_OUT: Final = frozenset({What.RUNNING, What.DONE, What.REPLACED, What.STOPPED, What.RESET})
-_SIZE: Final = {Type.HELLO: 0, Type.STATUS: 0, Type.COMMIT: COMMIT.size, Type.STOP: 0, Type.OUTCOME: _ID}
-_HIGHEST_KIND: Final = 2  # 0 basal, 1 bolus, 2 prime
-
-
-class RefusedError(Exception):
-    """A request that is answered NAK."""
-
-    def __init__(self, code: Nak) -> None:
-        super().__init__(code.name)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A step list that the pump holds and does not run."""
-
-    id: int
-    not_after: int
-    step_list: bytes
-    crc: int
-    steps: Steps
+_TYPE_AT: Final = 4  # SOF, length 2, version, type
+_KINDS: Final = {1: "hello", 2: "status", 3: "propose", 4: "commit", 5: "stop", 6: "outcome"}
+_CarryOut = Callable[["ReferenceFirmware", Header, bytes, int], bytes | None]
 
 
 class ReferenceFirmware:
@@ -111,6 +99,27 @@ class ReferenceFirmware:
         self.off = True  # until its first power-up
         self.stop_ignored, self.stops_to_ignore = "", 0
 
+    # The course of time: the delivery's
+
+    @property
+    def agenda(self) -> Delivery:
+        """What keeps its times."""
+        return self.delivery
+
+    @property
+    def next_ms(self) -> int:
+        """When something is due."""
+        return self.delivery.next_ms
+
+    @property
+    def alarm_ms(self) -> int:
+        """When a host could notice something."""
+        return self.delivery.alarm_ms
+
+    def elapse(self, t_ms: int) -> None:
+        """Do everything that is due at `t_ms`."""
+        self.delivery.elapse(t_ms)
+
     # Power
 
     def power_up(self, now_ms: int) -> None:
@@ -118,7 +127,11 @@ class ReferenceFirmware:
         self._lose_power(now_ms)
         self._mechanism.restart_clock(now_ms)
         self._powerups += 1
-        self.epoch, self.generation, self.tick = self._draw_epoch(), 1, 0
+        self.epoch, self.generation, self.tick = (
+            drawn_epoch(f"{self._seed}/{self._serial}/{self._powerups}", self.epoch),
+            1,
+            0,
+        )
         self._owner = self._owner_heard = 0
         self._frozen = None
         self.off = False
@@ -137,22 +150,15 @@ class ReferenceFirmware:
         self._drop_held()
         self._receiver.clear()
 
-    def _draw_epoch(self) -> int:
-        """A number that differs from the last one and from 0, from seed, serial and count of power-ups."""
-        for n in range(1_000):
-            text = f"{self._seed}/{self._serial}/{self._powerups}/{n}"
-            number = int.from_bytes(sha256(text.encode()).digest()[:4], "big")
-            if number not in {0, self.epoch}:
-                return number
-        raise AssertionError("a thousand hashes in a row were 0 or the last epoch")
-
     # Bytes
 
     def handle(self, data: bytes, now_ms: int) -> bytes:
         """Take bytes that arrive at `now_ms`; return the reply frames."""
-        if self.off:
-            return b""
-        return b"".join([self._answer(body, now_ms) for body in self._receiver.feed(data, now_ms)])
+        replies = b""
+        if not self.off:
+            for body in self._receiver.feed(data, now_ms):
+                replies += self._answer(body, now_ms)
+        return replies
 
     def push(self, now_ms: int) -> bytes:
         """Frames that the pump sent unasked up to `now_ms` and that nobody took yet."""
@@ -174,13 +180,57 @@ class ReferenceFirmware:
         what, given = self._results.get(id_, (What.UNKNOWN, 0))
         if what is What.RUNNING:
             given = self.delivery.given_nl(now_ms)
-        elif what is What.PROPOSED and self._held and self._too_late(self._held.not_after, now_ms):
-            what = What.DROPPED
+        elif what is What.PROPOSED and self._held:
+            late = self._mechanism.clock.own(now_ms) > self._held.not_after
+            what = What.DROPPED if late else what
         return what, given
 
-    # Faults
+    def kind_of(self, data: bytes) -> str:
+        """Type of a request, by its type byte."""
+        return _KINDS.get(data[_TYPE_AT], "") if len(data) > _TYPE_AT else ""
 
-    def freeze_status(self, *, on: bool) -> None:
+    def repair(self, data: bytes) -> bytes:
+        """A frame with a right CRC."""
+        return repaired(data) if len(data) > _TYPE_AT else data
+
+    # What a person and faults do to it
+
+    @property
+    def spared(self) -> Mapping[str, str]:
+        """Nothing."""
+        return {}
+
+    def filled(self, now_ms: int, told_nl: int = 0, alarm_nl: int = 0) -> None:
+        """A person tells the pump what it holds and when it is to warn, nL."""
+        self.delivery.fill(now_ms, told_nl, alarm_nl)
+
+    def set_battery(self, now_ms: int, percent: int) -> None:
+        """From now on the battery holds `percent`, draining as ever."""
+        self.delivery.set_battery(now_ms, percent)
+
+    def ignore_stops(self, how: str, count: int) -> None:
+        """STOP is answered and does nothing (`honest`), seems to stop (`lie`) or is not answered (`silent`)."""
+        self.stop_ignored, self.stops_to_ignore = how, count
+
+    def run_unasked(self, now_ms: int, nl_per_h: int) -> None:
+        """Run by itself at a rate for 24 h."""
+        steps = nl_per_h * 24 // self._model.step_nl
+        if steps:
+            self._run_unasked(now_ms, ((steps, 24 * HOUR_MS),))
+
+    def reset_and_go_on(self, now_ms: int) -> None:
+        """Reset, and wrongly go on with the steps that were left."""
+        rest = self.delivery.what_is_left(now_ms)
+        self.power_up(now_ms)
+        if rest:
+            self._run_unasked(now_ms, rest)
+
+    def _run_unasked(self, now_ms: int, steps: Steps) -> None:
+        alarms = self.delivery.alarms
+        self.delivery.start(now_ms, 0, steps)
+        self.delivery.alarms |= alarms  # no COMMIT was accepted that could clear one
+
+    def freeze_status(self, now_ms: int, *, on: bool) -> None:
         """Send the last status again and again, tick and all; or stop doing so."""
         self._frozen = self._last_status if on else None
 
@@ -201,47 +251,38 @@ class ReferenceFirmware:
         return b"" if payload is None else self._frame(head.type, head, payload)
 
     def _dispatch(self, head: Header, payload: bytes, now_ms: int) -> bytes | None:
-        kind = head.type
-        if kind == Type.PROPOSE:
-            self._check_proposal_size(payload)
-        elif _SIZE.get(kind) != len(payload):  # type: ignore[call-overload]
+        size, carry_out = self._requests.get(head.type, self._no_request)
+        if len(payload) != (proposal_size(payload) if size is None else size):
             raise RefusedError(Nak.MALFORMED)
         own = self._mechanism.clock.own(now_ms)
         self._note_owner(head, own)
         if self._held and own > self._held.not_after:
             self._drop_held()
-        if kind == Type.STATUS:
-            return self._status(now_ms)
-        if kind == Type.HELLO:
-            return self._identity() + self._status(now_ms)
-        if kind == Type.PROPOSE:
-            return self._propose(head, payload, now_ms)
-        if kind == Type.COMMIT:
-            return self._commit(head, payload, now_ms)
-        if kind == Type.STOP:
-            return self._stop(now_ms)
+        return carry_out(self, head, payload, now_ms)
+
+    def _hello(self, _head: Header, _payload: bytes, now_ms: int) -> bytes:
+        return identity(self._model, self._serial) + self._status(now_ms)
+
+    def _tell(self, _head: Header, _payload: bytes, now_ms: int) -> bytes:
+        return self._status(now_ms)
+
+    def _outcome(self, _head: Header, payload: bytes, now_ms: int) -> bytes:
         return self._result_bytes(int.from_bytes(payload, "big"), now_ms) + self._status(now_ms)
 
     def _note_owner(self, head: Header, own_ms: int) -> None:
-        quiet = not self._owner or own_ms - self._owner_heard > OWNER_QUIET_MS
-        if quiet and head.type == Type.HELLO and head.owner:
-            self._owner = head.owner
+        if head.type == Type.HELLO and head.owner:
+            quiet = not self._owner or own_ms - self._owner_heard > OWNER_QUIET_MS
+            self._owner = head.owner if quiet else self._owner
         if head.owner == self._owner:
             self._owner_heard = own_ms
 
     # PROPOSE
 
-    def _check_proposal_size(self, payload: bytes) -> None:
-        if len(payload) < PROPOSAL.size:
-            raise RefusedError(Nak.MALFORMED)
-        if len(payload) != PROPOSAL.size + payload[PROPOSAL.size - 1] * STEP.size:
-            raise RefusedError(Nak.MALFORMED)
-
     def _propose(self, head: Header, payload: bytes, now_ms: int) -> bytes:
         id_, generation, not_after, _ = PROPOSAL.unpack_from(payload)
         step_list = payload[PROPOSAL.size - 1 :]
         self._check_session(head, generation, not_after, now_ms)
-        steps = self._check_steps(id_, step_list)
+        steps = checked_steps(self._model, id_, step_list)
         held = self._held
         if held and held.id == id_:
             if held.step_list != step_list:
@@ -261,33 +302,13 @@ class ReferenceFirmware:
             raise RefusedError(Nak.STALE_EPOCH)
         if generation != self.generation:
             raise RefusedError(Nak.STALE_GENERATION)
-        if self._too_late(not_after, now_ms):
+        own = self._mechanism.clock.own(now_ms)
+        if own > not_after:
             raise RefusedError(Nak.LATE)
-        if not_after > self._mechanism.clock.own(now_ms) + self._model.ttl_ms:
+        if not_after > own + self._model.ttl_ms:
             raise RefusedError(Nak.RANGE)
         if head.owner != self._owner or not head.owner:
             raise RefusedError(Nak.BUSY)
-
-    def _too_late(self, not_after: int, now_ms: int) -> bool:
-        return self._mechanism.clock.own(now_ms) > not_after
-
-    def _check_steps(self, id_: int, step_list: bytes) -> Steps:
-        """The steps as (pump steps, duration ms), or `range`."""
-        model = self._model
-        if not id_ or not 1 <= step_list[0] <= model.max_steps:
-            raise RefusedError(Nak.RANGE)
-        steps, lease = [], 0
-        for index, (kind, volume, duration) in enumerate(STEP.iter_unpack(step_list[1:])):
-            count, rest = divmod(volume, model.step_nl)
-            if kind > _HIGHEST_KIND or (kind and index) or rest or not duration:
-                raise RefusedError(Nak.RANGE)
-            if volume * HOUR_MS > model.max_nl_per_h * duration:
-                raise RefusedError(Nak.RANGE)
-            steps.append((count, duration))
-            lease += duration
-        if lease > model.max_lease_ms:
-            raise RefusedError(Nak.RANGE)
-        return tuple(steps)
 
     # COMMIT, STOP, results
 
@@ -310,7 +331,7 @@ class ReferenceFirmware:
         self._results[held.id] = (What.RUNNING, 0)
         self.delivery.start(now_ms, held.id, held.steps)
 
-    def _stop(self, now_ms: int) -> bytes | None:
+    def _stop(self, _head: Header, _payload: bytes, now_ms: int) -> bytes | None:
         how = self.stop_ignored if self.stops_to_ignore else ""
         if how:
             self.stops_to_ignore -= 1
@@ -324,6 +345,17 @@ class ReferenceFirmware:
         self._drop_held()
         self.generation += 1
         return self._status(now_ms)
+
+    # What each request takes, bytes of payload, and who carries it out; PROPOSE names its size itself.
+    _no_request: ClassVar[tuple[int | None, _CarryOut]] = (-1, _tell)
+    _requests: ClassVar[Mapping[int, tuple[int | None, _CarryOut]]] = {
+        Type.HELLO: (0, _hello),
+        Type.STATUS: (0, _tell),
+        Type.PROPOSE: (None, _propose),
+        Type.COMMIT: (COMMIT.size, _commit),
+        Type.STOP: (0, _stop),
+        Type.OUTCOME: (_ID, _outcome),
+    }
 
     def _drop_held(self) -> None:
         if self._held:
@@ -351,13 +383,6 @@ class ReferenceFirmware:
             body = HEADER.pack(VERSION, Type.ALARM | REPLY, 0, self.epoch, 0) + self._status(now_ms)
             self._outbox.append((now_ms, frame(body)))
 
-    def _identity(self) -> bytes:
-        m = self._model
-        texts = (m.name.encode("ascii"), m.firmware.encode("ascii"), self._serial.encode("ascii"))
-        return IDENTITY.pack(
-            *texts, m.max_steps, m.step_nl, m.max_nl_per_h, m.max_lease_ms, m.ttl_ms, m.outcomes
-        )
-
     def _result_bytes(self, id_: int, now_ms: int) -> bytes:
         return RESULT.pack(id_, *self.result(id_, now_ms))
 
@@ -370,18 +395,19 @@ class ReferenceFirmware:
 
     def _status_bytes(self, now_ms: int) -> bytes:
         delivery, step_nl = self.delivery, self._model.step_nl
-        counted = delivery.counted(now_ms)
+        own = self._mechanism.clock.own(now_ms)
+        counted = self._mechanism.motor.steps(own)
         run = delivery.run
         return STATUS.pack(
             self.generation,
             self.tick,
-            self._mechanism.clock.own(now_ms),
+            own,
             (counted * step_nl + self._counter_nl) & _COUNTER_MASK,
             delivery.state,
             run.id if run else 0,
             run.index if run else 0,
             (counted - run.step_at) * step_nl if run else 0,
-            delivery.content_nl(now_ms),
+            delivery.content_after(counted),
             delivery.battery(now_ms),
             delivery.alarms,
         )

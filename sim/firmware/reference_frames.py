@@ -27,7 +27,6 @@ READ_BACK: Final = Struct(">QI")  # id, crc
 RESULT: Final = Struct(">QBQ")  # id, what, given_nl
 _LENGTH: Final = Struct(">H")
 _CRC: Final = Struct(">I")
-_FRAME_EXTRA: Final = 7  # SOF, length, CRC
 
 
 class Type(IntEnum):
@@ -108,50 +107,47 @@ def frame(body: bytes) -> bytes:
     return b"\x7e" + covered + _CRC.pack(crc32(covered))
 
 
+def repaired(data: bytes) -> bytes:
+    """A frame that was damaged, with the CRC of what it now holds."""
+    return data[:-4] + _CRC.pack(crc32(data[1:-4]))
+
+
 class Receiver:
     """Bytes in, bodies of whole frames out. What is wrong is dropped without a word."""
 
     __slots__ = ("_held", "_last_ms")
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._held = b""
         self._last_ms = 0
 
     def clear(self) -> None:
         """Forget a partial frame, as at power-up."""
-        self._held.clear()
+        self._held = b""
 
     def feed(self, data: bytes, now_ms: int) -> list[bytes]:
         """Take bytes that arrived at `now_ms` and return the bodies that they complete, in order."""
         if self._held and now_ms - self._last_ms > LONGEST_PAUSE_MS:
-            self._held.clear()
+            self._held = b""
         self._last_ms = now_ms
         bodies: list[bytes] = []
         for at in range(0, len(data), MOST_HELD // 2):  # so that a flood is never held whole
-            self._held += data[at : at + MOST_HELD // 2]
-            self._cut(bodies)
+            self._cut(self._held + data[at : at + MOST_HELD // 2], bodies)
         return bodies
 
-    def _cut(self, bodies: list[bytes]) -> None:
-        held, at = self._held, 0
-        while True:
-            at = held.find(SOF, at)
-            if at < 0:
-                held.clear()
-                return
-            if len(held) < at + 3:
-                break
-            (length,) = _LENGTH.unpack_from(held, at + 1)
-            if not SHORTEST_BODY <= length <= LONGEST_BODY:
+    def _cut(self, held: bytes, bodies: list[bytes]) -> None:
+        """Move the whole frames of `held` into `bodies` and hold the rest."""
+        size, at = len(held), 0
+        while (at := held.find(SOF, at)) >= 0 and at + 3 <= size:
+            body = at + 3
+            end = body + (held[at + 1] << 8 | held[at + 2])
+            if not SHORTEST_BODY <= end - body <= LONGEST_BODY:
                 at += 1
-                continue
-            end = at + _FRAME_EXTRA + length
-            if len(held) < end:
+            elif end + 4 > size:
                 break
-            covered = bytes(held[at + 1 : end - 4])
-            if crc32(covered) != _CRC.unpack_from(held, end - 4)[0]:
+            elif crc32(held[at + 1 : end]) == _CRC.unpack_from(held, end)[0]:
+                bodies.append(held[body:end])
+                at = end + 4
+            else:
                 at += 1
-                continue
-            bodies.append(covered[2:])
-            at = end
-        del held[:at]
+        self._held = held[at:] if at >= 0 else b""

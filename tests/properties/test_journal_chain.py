@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -67,6 +68,50 @@ def test_the_canonical_form_depends_on_the_value_alone(value: object) -> None:
     assert text.isascii()
     assert json.loads(text) == value
     assert canonical_json(backwards(value)) == text
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Size(IntEnum):
+    SMALL = 1
+
+
+class Named(dict[str, object]):
+    """A dict of another type."""
+
+
+HALVES = "\ud83d" + "\ude00"  # two halves that JSON reads back as one character
+ODD_TEXT = TEXT | st.sampled_from(["%s", "%", "100 %", HALVES, "\\ud83d"])
+ODD_KEYS = ODD_TEXT | st.sampled_from([0, True, None, Colour.RED])
+ODD = st.recursive(
+    LEAVES | ODD_TEXT | st.sampled_from([Colour.RED, Size.SMALL, b"", -(10**30)]),
+    lambda v: (
+        st.lists(v, max_size=3)
+        | st.dictionaries(ODD_TEXT, v, max_size=4)
+        | st.dictionaries(ODD_KEYS, v, max_size=2)
+        | st.lists(v, max_size=2).map(tuple)
+        | st.dictionaries(TEXT, v, max_size=2).map(Named)
+    ),
+    max_leaves=8,
+)
+
+
+@given(value=ODD)
+def test_the_canonical_form_is_the_standard_encoders_or_a_refusal_where_that_would_change_the_value(
+    value: object,
+) -> None:
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        unchanged = json.loads(text) == value
+    except TypeError:
+        unchanged = False
+    if unchanged:
+        assert canonical_json(value) == text
+    else:
+        with pytest.raises(TypeError):
+            canonical_json(value)
 
 
 def backwards(value: object) -> object:

@@ -83,13 +83,13 @@ class Player:
         self.wire.advance(end)
 
     def send(self, kind: int, payload: bytes = b"") -> None:
-        self.wire.send(request(kind, payload, epoch=self.world.firmware.epoch), self.at)
+        self.wire.send(request(kind, payload, epoch=self.world.implant.epoch), self.at)
         self.wait(40)
 
     def do_run(self, steps: tuple[tuple[int, int, int], ...]) -> None:
         self.ids += 1
-        parts, generation = step_list(*steps), self.world.firmware.generation
-        not_after = struct.unpack_from(">Q", self.world.firmware.peek_status(self.at), 8)[0] + 400_000
+        parts, generation = step_list(*steps), self.world.implant.generation
+        not_after = struct.unpack_from(">Q", self.world.implant.peek_status(self.at), 8)[0] + 400_000
         self.send(1)
         self.send(3, struct.pack(">QIQ", self.ids, generation, not_after) + parts)
         self.send(4, struct.pack(">QIIQ", self.ids, zlib.crc32(parts), generation, not_after))
@@ -116,8 +116,8 @@ class Player:
             truth.corners(), truth.points, truth.stored_nl(), truth.reservoir_nl(), truth.counted_nl(),
             [(truth.left_pg(drug), truth.tip_mass(drug)) for drug in truth.drugs()],
             [truth.worst_window(drug, hours) for drug in truth.drugs() for hours in (1, 4, 24)],
-            world.firmware.peek_status(world.now_ms), world.firmware.epoch, world.next_event_ms(),
-            [world.firmware.result(i, world.now_ms) for i in range(self.ids + 2)], self.log,
+            world.implant.peek_status(world.now_ms), world.implant.epoch, world.next_event_ms(),
+            [world.implant.result(i, world.now_ms) for i in range(self.ids + 2)], self.log,
         )  # fmt: skip
 
 
@@ -128,8 +128,8 @@ def look(world: World, wire: FaultyWire) -> None:
     assert truth.worst_window("baclofen", 1) >= 0
     assert truth.delivered_nl() + truth.tip_pg("baclofen") + truth.left_pg("morphine") >= 0
     assert wire.next_event_ms() != -1
-    assert world.firmware.peek_status(world.now_ms)
-    assert world.firmware.result(1, world.now_ms)[1] >= 0
+    assert world.implant.peek_status(world.now_ms)
+    assert world.implant.result(1, world.now_ms)[1] >= 0
 
 
 setups = st.sampled_from(

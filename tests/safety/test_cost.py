@@ -71,10 +71,15 @@ def test_a_thousand_doses_cost_no_more_looks_than_ten(every_ms: int, monkeypatch
 
 def test_what_no_window_can_see_any_more_is_forgotten() -> None:
     history = after(1_000, HOUR).guard._state.history
-    curves = [*history._fixed.values(), *(c for pair in history._lanes.values() for c in pair)]
+    basal, lanes = history._basal, history._lanes
+    curves = [
+        *basal.by_key.values(),
+        *basal.by_mix.values(),
+        *(c for pair in lanes.curves.values() for c in pair),
+    ]
     assert max(len(c.times) for c in curves) < 200
-    assert len(history._doses) < 100
-    assert len(history._bolus_ends) < 60
+    assert len(lanes.doses) < 100
+    assert len(lanes.bolus_ends) < 60
 
 
 def test_full_windows_are_looked_into_no_further_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:

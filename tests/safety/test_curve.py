@@ -44,10 +44,10 @@ def test_appending_goes_on_with_the_same_flow_without_a_breakpoint() -> None:
 
 
 def test_extending_takes_what_flows_before_an_instant() -> None:
-    fixed, tail = Curve([(0, 10, 1)]), Curve([(10, 20, 2), (20, 30, 3)])
-    fixed.extend(tail, 25)
+    fixed = Curve([(0, 10, 1)])
+    fixed.extend([(10, 20, 2), (20, 30, 3)], 25)
     assert [fixed.at(t) for t in (10, 20, 25, 99)] == [10, 30, 45, 45]
-    fixed.extend(Curve([(40, 50, 9)]), 40)
+    fixed.extend([(40, 50, 9)], 40)
     assert fixed.total == 45
 
 
@@ -55,10 +55,11 @@ def test_forgetting_keeps_every_window_that_begins_later() -> None:
     curve = Curve()
     for i in range(LEAF + 10):
         curve.append(10 * i, 10 * i + 5, i + 1)
-    whole, before = Curve(), len(curve.times)
-    whole.extend(curve, 10**6)
+    whole, before = curve.copy(), len(curve.times)
+    assert not curve.aged(100)
     curve.forget(100)
     assert len(curve.times) == before  # a few are not worth the trouble
+    assert curve.aged(320)
     curve.forget(320)
     assert len(curve.times) < before
     for start in range(320, 400, 7):
@@ -86,7 +87,7 @@ def test_ramps_hold_exactly_their_volume_as_early_and_as_late_as_the_rate_allows
 
 def test_an_envelope_is_the_fastest_at_each_instant() -> None:
     assert envelope([(0, 10, 5), (4, 6, 9), (5, 20, 2), (30, 40, 1)]) == [
-        (0, 4, 5), (4, 5, 9), (5, 6, 9), (6, 10, 5), (10, 20, 2), (30, 40, 1)
+        (0, 4, 5), (4, 6, 9), (6, 10, 5), (10, 20, 2), (30, 40, 1)
     ]  # fmt: skip
     assert envelope([]) == []
 
@@ -150,3 +151,34 @@ def test_many_breakpoints_far_from_the_limit_are_not_looked_into() -> None:
     assert len(looks) < 10
     assert fullest([(1, watched, watched)], 50_000, 50_000, 100_000, 25_010) is None
     assert len(looks) < 200_000
+
+
+@pytest.mark.parametrize("limit", [0, 700, 799, 10**9])
+def test_many_breakpoints_under_the_begins_of_windows_alone_are_halved_too(limit: int) -> None:
+    """100 pulses up to 1,000, nothing later: windows of 2,000 ms that end from 2,000 on lose one after another."""
+    curve = Curve()
+    for i in range(100):
+        curve.append(10 * i, 10 * i + 4, 2)
+    terms = [(1, curve, curve)]
+    worst = brute(terms, 2_000, 2_000, 3_500)
+    assert worst == 800
+    assert fullest(terms, 2_000, 2_000, 3_500, limit) == ((800, 2_000) if limit < 800 else None)
+
+
+def test_of_equal_maxima_the_last_window_is_told() -> None:
+    """Two pulses of 10 apart: a window of 15 holds one at a time, as early as 10 and as late as 35."""
+    pulses = Curve([(0, 10, 1), (20, 30, 1)])
+    assert fullest([(1, pulses, pulses)], 15, 0, 60, 0) == (10, 35)
+
+
+def test_the_fullest_window_is_found_in_either_half_of_many_breakpoints() -> None:
+    """100 pulses, each a little fuller than the one before, or emptier."""
+    for slopes in (range(1, 101), range(100, 0, -1)):
+        curve = Curve()
+        for i, slope in enumerate(slopes):
+            curve.append(10 * i, 10 * i + 4, slope)
+        terms = [(1, curve, curve)]
+        worst = brute(terms, 95, 0, 1_100)
+        found = fullest(terms, 95, 0, 1_100, 0)
+        assert found is not None
+        assert found[0] == worst

@@ -75,7 +75,7 @@ def test_a_journal_that_cannot_be_written_sends_nothing_and_is_not_trusted_again
     assert (bench.pump.sent, bench.guard.high_nl) == ([], 0)
     assert bench.guard.inhibitions == frozenset(Purpose)
     bench.restart()
-    assert not bench.guard.waiting
+    bench.confirmed(given=None)
     assert isinstance(bench.ask(basal(100, HOUR)), Acked)
 
 
@@ -527,3 +527,70 @@ def test_a_journal_restored_from_an_older_copy_is_raised_to_the_pumps_counter() 
     bench.confirmed(plan_ms=2 * HOUR, given=None)
     bench.ask(basal(6_000, HOUR))
     assert bench.pump.sent[-1].id != lost
+
+
+def test_a_status_that_was_told_to_an_earlier_process_proves_nothing_to_the_next() -> None:
+    """F-15 over a restart: the pump repeats what it said before it gave 6,000 nL; that is no proof of the contrary."""
+    bench = ready()
+    old = bench.pump.status()
+    bench.guard.read_status()
+    bench.ask(basal(6_000, HOUR))
+    last = bench.pump.status()
+    bench.pump.read_status = lambda: last  # type: ignore[method-assign]
+    bench.guard.read_status()
+    bench.wait(2 * HOUR)
+    bench.restart()
+    assert isinstance(bench.guard.read_status(), Unknown)
+    assert bench.guard.low_nl <= bench.pump.given() <= bench.guard.high_nl
+    assert old.delivered_nl == last.delivered_nl
+
+
+def test_an_old_status_that_nobody_heard_is_told_by_the_pumps_own_time() -> None:
+    """F-15, F-47: its tick is new to us, but its time stands two hours back; drug has flowed since."""
+    bench = ready()
+    bench.guard.read_status()
+    bench.ask(basal(6_000, 4 * HOUR))
+    bench.wait(HOUR)
+    unheard = bench.pump.status()
+    bench.wait(2 * HOUR)
+    bench.pump.read_status = lambda: unheard  # type: ignore[method-assign]
+    assert isinstance(bench.guard.read_status(), Unknown)
+    assert bench.guard.low_nl <= bench.pump.given() <= bench.guard.high_nl
+    bench.pump.notices = lambda: (unheard,)  # type: ignore[method-assign]
+    assert bench.guard.notices() == ()
+    bench.restart()
+    assert isinstance(bench.guard.read_status(), Unknown)
+    assert bench.guard.low_nl <= bench.pump.given() <= bench.guard.high_nl
+
+
+def test_what_was_pushed_may_have_been_on_its_way_since_the_last_answer() -> None:
+    """Four minutes late after two hours are within what a clock may be off; the counter is no proof of now."""
+    bench = ready()
+    bench.guard.read_status()
+    bench.ask(basal(6_000, 2 * HOUR))
+    bench.wait(2 * HOUR - 4 * MINUTE)
+    pushed = bench.pump.status()
+    bench.wait(4 * MINUTE)
+    bench.pump.notices = lambda: (pushed,)  # type: ignore[method-assign]
+    assert bench.guard.notices() == (pushed,)
+    assert bench.guard.low_nl <= bench.pump.given() <= bench.guard.high_nl
+
+
+def test_a_status_that_the_pump_repeats_is_no_news_and_the_third_one_stops_it() -> None:
+    """F-15: it neither counts as an answer nor moves the ledger."""
+    bench = ready()
+    bench.ask(basal(6_000, HOUR))
+    first = bench.pump.status()
+    bench.pump.read_status = lambda: first  # type: ignore[method-assign]
+    bench.guard.read_status()
+    known = (bench.guard.low_nl, bench.guard.high_nl, bench.log.kinds())
+    bench.wait(HOUR // 2)
+    bench.guard.read_status()
+    assert (bench.guard.low_nl, bench.guard.high_nl, bench.log.kinds()) == known
+    assert not bench.guard.stop_open
+    bench.pump.stop_answers = ["lost"]
+    bench.guard.read_status()
+    assert set(active(bench)) == {"stale", "stop-unknown"}
+    assert bench.guard.stop_open
+    bench.guard.stop("again")
+    assert not bench.guard.stop_open

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pump_ctrl.drivers.base import Acked
@@ -160,3 +162,21 @@ def test_limits_that_name_a_fluid_in_the_path_that_nobody_knew_count_it() -> Non
     bench.guard.load(new, by="tester", plan_ms=0)
     mixes = [dict(front.mix)["baclofen"] for front in bench.guard._state.path.fronts]
     assert mixes == [1_000_000, 3_000_000, 2_000_000]
+
+
+def test_a_rotation_of_drugs_counts_each_one_where_it_can_stand_at_the_tip() -> None:
+    """Baclofen in the path, morphine in the reservoir: 8 uL are baclofen alone, the step that passes 10 uL is both."""
+    drugs: dict[str, Any] = {
+        "fluids": {"path": {"baclofen": [0, 1_000_000]}, "reservoir": {"morphine": [0, 1_000_000]}},
+        "caps": [{"drug": drug, "hours": 24, "pg": 10**12} for drug in ("baclofen", "morphine")],
+        "bolus_caps": [{"drug": drug, "pg": 10**12} for drug in ("baclofen", "morphine")],
+    }
+    both = rows(WIDE, drug="baclofen") + rows((900, 10**12, 10**12), drug="morphine")
+    bench = Bench(limits([account(rows=both)], **PATH, **drugs)).confirmed()
+    assert isinstance(bench.ask(basal(8_000, HOUR)), Acked)
+    bench.at(HOUR)
+    assert bench.guard.worst("morphine", 1) == 0
+    answer = bench.ask(basal(3_000, HOUR))
+    assert codes(answer) == {"basal-window"}
+    assert "morphine" in str(answer)
+    assert isinstance(bench.ask(basal(900, HOUR)), Acked)

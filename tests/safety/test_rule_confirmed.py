@@ -64,9 +64,11 @@ def test_a_journal_that_has_dosed_waits_after_a_restart_and_only_the_hold_may_go
     assert isinstance(bench.ask(basal(6_000, HOUR)), Acked)
 
 
-def test_a_journal_that_never_dosed_does_not_wait() -> None:
+def test_a_journal_that_never_dosed_waits_all_the_same_and_asks_nothing_twice() -> None:
     bench = Bench(LIMITS).confirmed()
-    assert not bench.restart().waiting
+    assert bench.restart().waiting
+    bench.confirmed(plan_ms=0, given=None)
+    assert isinstance(bench.ask(basal(6_000, HOUR)), Acked)
 
 
 def test_a_dose_given_before_the_journal_counts_as_if_given_just_now() -> None:

@@ -132,3 +132,28 @@ def test_the_windows_bound_a_hold_too() -> None:
     bench.at(HOUR)
     assert codes(hold(bench, 12_000, 2 * HOUR)) == {"basal-window"}
     assert isinstance(hold(bench, 6_000, HOUR), Acked)
+
+
+def test_where_elapsed_time_is_not_known_a_hold_that_was_stopped_counts_what_it_can_have_given() -> None:
+    """D-14: 24,000 nL for all holds together; of the first one a quarter flowed before the STOP."""
+    bench = Bench(hold_limits(), replace(CAPABILITIES, tells_time=False)).confirmed()
+    bench.pump.latency_ms = 0
+    assert isinstance(bench.ask(basal(24_000, 4 * HOUR), purpose=Purpose.HOLD), Acked)
+    bench.wait(HOUR)
+    bench.guard.stop("test")
+    bench.clock.reboot()
+    bench.restart()
+    assert codes(bench.ask(basal(18_000, 3 * HOUR), purpose=Purpose.HOLD)) == {"hold"}  # 6,001 counted
+    assert isinstance(bench.ask(basal(17_900, 3 * HOUR), purpose=Purpose.HOLD), Acked)
+
+
+def test_a_hold_beside_a_command_that_is_not_settled_counts_before_it_is_sent() -> None:
+    """12,000 nL in an hour, perhaps; the hold of four hours can outlast it by three, at 6,000 nL/h (S-03)."""
+    bench = running()
+    bench.pump.answers = ["lost"]
+    bench.ask(basal(12_000, HOUR))
+    before = bench.guard.high_nl
+    seen: list[int] = []
+    bench.pump.on_deliver = lambda: seen.append(bench.guard.high_nl)
+    assert isinstance(hold(bench, 24_000, 4 * HOUR), Acked)
+    assert seen[0] >= before + 17_900

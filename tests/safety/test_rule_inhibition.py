@@ -55,6 +55,7 @@ def test_an_alarm_survives_stop_and_restart() -> None:
     bench.guard.raise_alarm("empty", "test")
     bench.guard.stop("test")
     bench.restart()
+    bench.confirmed(given=None)
     assert [alarm.row.code for alarm in bench.guard.alarms] == ["empty"]
     assert codes(bench.ask(basal(100, HOUR))) == {"inhibition"}
 

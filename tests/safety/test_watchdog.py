@@ -135,3 +135,23 @@ def test_the_pumps_own_alarms_are_ours_while_it_tells_them(
 def test_a_status_that_was_overtaken_tells_only_its_alarms() -> None:
     assert held(dog().overtaken(status(1, 0, 7, PumpState.STALLED))) == {"stalled": Remedy.NOTHING}
     assert dog().overtaken(status(1)) == []
+
+
+@pytest.mark.parametrize(("least", "alarm"), [(0, False), (399, False), (400, True), (10_000, True)])
+def test_less_than_the_most_is_a_disagreement_only_where_enough_must_have_flowed(
+    least: int, alarm: bool
+) -> None:
+    """10,000 nL may have flowed and none was counted: under-delivery by what must have, four steps at the least."""
+    watchdog = dog()
+    watchdog.status(status(1, 0), 0, None)
+    found = held(watchdog.status(status(2, 0), 4 * HOUR, 10_000, lambda: least))
+    assert found == ({"disagreement": Remedy.HOLD, "under-delivery": Remedy.NOTHING} if alarm else {})
+
+
+@pytest.mark.parametrize(("counted", "alarm"), [(850, False), (1_000, False), (849, True), (11_500, False)])
+def test_between_the_least_and_the_most_nothing_disagrees(counted: int, alarm: bool) -> None:
+    """Least 1,050: 201 less are over two steps; most 10,000: 15 % more are not."""
+    watchdog = dog()
+    watchdog.status(status(1, 0), 0, None)
+    found = held(watchdog.status(status(2, counted), HOUR, 10_000, lambda: 1_050))
+    assert found == ({"disagreement": Remedy.HOLD} if alarm else {})

@@ -8,19 +8,21 @@ from fractions import Fraction
 from typing import Any
 
 from pump_ctrl.controller.core import Controller
-from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, ReadStatus, Settle, Write
+from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, Load, ReadStatus, Settle, Write
 from pump_ctrl.controller.events import (
     Answered,
     Confirmed,
     Event,
     Halted,
+    LoadAnswered,
+    Offered,
     Requested,
     RequestKind,
     Settled,
     StatusRead,
     Tick,
 )
-from pump_ctrl.controller.prescription import Prescription, Timing
+from pump_ctrl.controller.prescription import Offer, Prescription, Timing
 from pump_ctrl.controller.runs import Limits
 from pump_ctrl.drivers.base import Acked, Evidence, Nothing, Outcome, PumpState, PumpStatus, Step
 from pump_ctrl.safety.ask import Ask, Denied
@@ -36,7 +38,6 @@ TIMING = Timing(
     retry_ms=5_000,
     retry_max_ms=300_000,
     stop_ms=2_000,
-    under_delivery_ms=4 * HOUR,
 )
 
 
@@ -85,16 +86,23 @@ class ToySchedule(ToyPace):
         day = max(0, -((at - plan_ms) // DAY))
         return ToySlot(f"slot:0:{at + day * DAY}", at + day * DAY, 300_000, over, Fraction(nl))
 
-    def hold_rate(self, plan_ms: int, /) -> Fraction:
-        rates = [rate for _, rate in self.levels if rate]
-        return min(rates) if self.rate(plan_ms) else Fraction(0)
+    def hold_rate(self, _plan_ms: int, /) -> Fraction:
+        return min((rate for _, rate in self.levels if rate), default=Fraction(0))
+
+
+def written(effects: list[Effect], kind: str) -> list[dict[str, Any]]:
+    """The records of that kind among ``effects``."""
+    return [dict(effect.data) for effect in effects if isinstance(effect, Write) and effect.kind == kind]
 
 
 class FakeBench:
     """Drives a controller in virtual time. ``answers`` holds what the next asks get instead of an ack."""
 
-    def __init__(self, schedule: ToySchedule, prime_nl: int = 0) -> None:
-        self.controller = Controller(Prescription(schedule, prime_nl), LIMITS, TIMING)
+    def __init__(
+        self, schedule: ToySchedule, prime_nl: int = 0, prescription: Prescription | None = None
+    ) -> None:
+        plan = prescription or Prescription(schedule, 4 * HOUR, prime_nl)
+        self.controller = Controller(plan, LIMITS, TIMING)
         self.now = 1_000_000  # boot time; plan time starts at 0 with the confirm
         self.asks: list[tuple[int, Ask]] = []
         self.halts: list[tuple[int, str]] = []
@@ -103,6 +111,7 @@ class FakeBench:
         self.answers: deque[Denied | Outcome] = deque()
         self.stop_answers: deque[Outcome] = deque()
         self.evidence: deque[Evidence | None] = deque()
+        self.load_answers: deque[str] = deque()
         self.base, self.began, self.steps = 0, self.now, tuple[Step, ...]()
         self.state_override: PumpState | None = None
 
@@ -157,7 +166,25 @@ class FakeBench:
                 self.records.append((kind, dict(data)))
             case Alarm(code, active, _):
                 self.alarms.append((code, active))
+            case Load(offer, plan_ms):
+                return self._load(offer, plan_ms)
         return []
+
+    def _load(self, offer: Offer, plan_ms: int) -> list[Event]:
+        refusal = self.load_answers.popleft() if self.load_answers else ""
+        if not refusal:
+            plan = {"plan": {"sha256": offer.prescription.plan}}
+            self.records.append(("limits", {"plan_ms": plan_ms, "by": offer.by, "limits": plan}))
+        return [LoadAnswered(offer, plan_ms, refusal)]
+
+    def load(self, prescription: Prescription, left_nl: int = 0) -> str:
+        """Why it cannot be loaded; empty if it is loaded, or waits."""
+        why = self.controller.load_refusal(prescription, left_nl, self.now)
+        if not why:
+            offer = Offer(prescription, b"", "tester")
+            self.records.append(("request", {"id": offer.id, "kind": "load"}))
+            self.feed(Offered(offer))
+        return why
 
     @property
     def plan(self) -> int:

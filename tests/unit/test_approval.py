@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +197,6 @@ DAMAGED: dict[str, Callable[[Path], None]] = {
     "a float": text_edit('"signed_utc_ms": 1763625600000', '"signed_utc_ms": 1763625600000.0'),
     "nan": text_edit('"signed_utc_ms": 1763625600000', '"signed_utc_ms": NaN'),
     "a key twice": text_edit('"schema":', '"schema": "x", "schema":'),
-    "huge": becomes(b" " * 5_000_001),
 }
 
 
@@ -216,9 +217,85 @@ def test_a_file_whose_limits_are_of_another_plan_is_refused_even_with_a_right_ch
         load_approval(path, SOFT)
 
 
-def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="is no approval"):
+def test_a_folder_or_a_pipe_in_place_of_the_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="is a directory; allowed: an approval file"):
         load_approval(tmp_path, SOFT)
+    pipe = tmp_path / "t.approval.json"
+    os.mkfifo(pipe)
+    with pytest.raises(InvalidInput, match="is not a regular file"):
+        load_approval(pipe, SOFT)
+
+
+def test_a_file_of_any_size_is_refused_before_it_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "t.approval.json"
+    path.write_bytes(b" " * 5_000_000)
+    with pytest.raises(InvalidInput, match="is no approval"):
+        load_approval(path, SOFT)
+    os.truncate(path, 1_000_000_000)  # holes: they take no place on disk, but would in memory
+    tracemalloc.start()
+    with pytest.raises(InvalidInput, match="is too large; allowed: at most 5000000 bytes"):
+        load_approval(path, SOFT)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def rechecked(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the values of a file and give it the checksum that fits."""
+    values = json.loads(path.read_text("ascii"))
+    change(values)
+    del values["checksum"]
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    path.write_text(json.dumps({**values, "checksum": sha256(text.encode()).hexdigest()}), "ascii")
+
+
+def put(*place: str | int, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(values: dict[str, Any]) -> None:
+        inner: Any = values
+        for name in place[:-1]:
+            inner = inner[name]
+        inner[place[-1]] = value
+
+    return change
+
+
+OF_ANOTHER_KIND: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+    (put("signers", value="x"), "signers is a text; allowed: a list"),
+    (put("signers", value=[]), "signers is not a list of one or two names"),
+    (put("signers", value=["a", "b", "c"]), "signers is not a list of one or two names"),
+    (put("signers", value=["a", 1]), "signers is not a list of one or two names"),
+    (put("signed_utc_ms", value="1"), "signed_utc_ms is a text; allowed: a whole number"),
+    (put("signed_utc_ms", value=True), "signed_utc_ms is true or false; allowed: a whole number"),
+    (put("plan", value=[]), "plan.sha256 is missing"),
+    (put("plan", "id", value=7), "plan.id is a whole number; allowed: a text"),
+    (put("plan", "previous", value={}), "plan.previous is a table; allowed: a text or null"),
+    (put("profile", "name", value=None), "profile.name is null; allowed: a text"),
+    (put("profile", value="implant-40"), "profile.name is missing"),
+    (put("formulary_sha256", value=0), "formulary_sha256 is a whole number; allowed: a text"),
+    (put("reasons", value=["start-soft"]), "reasons is a list; allowed: a table"),
+    (put("reasons", "start-soft:baclofen", value=1), "reasons.start-soft:baclofen is a whole number"),
+    (put("findings", value={}), "findings is a table; allowed: a list"),
+    (put("findings", 0, value="start-soft"), "a finding is a table of level, code, field, drug, text"),
+    (put("findings", 0, "extra", value=1), "a finding is a table of level, code, field, drug, text"),
+    (put("findings", 0, "drug", value=[]), "drug is a list; allowed: a text or null"),
+    (put("findings", 0, "code", value=[]), "code is a list; allowed: a text"),
+    (put("findings", 0, "code", value="unheard-of"), "finding 'unheard-of' is not known"),
+    (put("limits", value=[]), "limits.plan.sha256 is missing"),
+    (put("limits", "plan", "sha256", value=1), "limits.plan.sha256 is a whole number; allowed: a text"),
+    (lambda values: values.pop("reasons"), "reasons is missing"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), OF_ANOTHER_KIND, ids=[says for _, says in OF_ANOTHER_KIND])
+def test_a_value_of_another_kind_is_refused_by_name_even_with_a_right_checksum(
+    signed_file: Path, change: Callable[[dict[str, Any]], object], says: str
+) -> None:
+    rechecked(signed_file, lambda values: None)
+    load_approval(signed_file, SOFT)
+    rechecked(signed_file, change)
+    with pytest.raises(InvalidInput) as caught:
+        load_approval(signed_file, SOFT)
+    assert f"{signed_file}: is no approval: {says}" in str(caught.value)
 
 
 def test_a_crash_while_writing_leaves_the_old_file_whole(

@@ -209,7 +209,7 @@ LINES_BELOW: Final = {
     "twice the same key": 1,
     "step missing": -9,
     "lowest above highest": -1,
-    "rates and syringe": -18,
+    "rates and syringe": -19,
 }
 
 

@@ -16,7 +16,7 @@ from pump_ctrl.therapy.plan import load_plan
 from pump_ctrl.therapy.profiles import load_profile
 from pump_ctrl.therapy.schedule import Schedule
 
-MODULES = ("decision", "full_stack", "memory", "setting", "start", "tick_loop")
+MODULES = ("decision", "full_stack", "memory", "served", "setting", "start", "tick_loop")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -80,6 +80,16 @@ def test_a_denied_scheduled_bolus_is_missed_and_the_old_run_goes_on() -> None:
     assert b.controller.totals.missed == 60_000
 
 
+def test_after_a_denied_bolus_the_old_run_is_renewed_before_it_ends() -> None:
+    b = bench(bolus=NIGHT)
+    b.run_to(22 * HOUR - 1)
+    b.answers.append(DENIED)
+    b.run_to(DAY)
+    at, ask = b.asks[-1]
+    assert ask.purpose is Purpose.BASAL
+    assert DAY - 900_000 <= at < DAY - 900_000 + 27_693  # not at its very end, where the bolus took over
+
+
 def test_a_slot_that_could_not_start_within_its_time_is_missed_and_not_made_up() -> None:
     b = bench(bolus=NIGHT)
     b.run_to(21 * HOUR)

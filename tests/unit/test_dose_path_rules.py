@@ -310,6 +310,7 @@ def test_d14_acknowledging_every_three_hours_does_not_prolong_a_hold() -> None:
 def test_d14_a_restart_long_after_the_hold_could_begin_gives_none_and_time_goes_on() -> None:
     stack = healthy(a_plan())
     stack.run_to(2 * HOUR)
+    stack.die()
     stack.clock.advance(25 * HOUR)
     stack.restart()
     stack.run_to(29 * HOUR)
@@ -329,7 +330,50 @@ def test_d14_a_lost_hold_is_told_again() -> None:
     assert pump_state(stack) is PumpState.RUNNING
 
 
+def test_d14_while_a_bridge_lasts_the_hold_is_the_lower_of_both_plans() -> None:
+    """The old fluid, 2000 ug/mL, by day at 4, by night at 1 ug/h; the new one is four times as thin."""
+    night = [{"from": "06:00", "rate": "4 ug/h"}, {"from": "18:00", "rate": "1 ug/h"}]
+    old = plan(
+        SIMPLE,
+        id="OLD",
+        start="2026-11-01T08:00",
+        reservoir=reservoir(drug("baclofen", "2000 ug/mL")),
+        basal={"steps": night},
+    )
+    new = plan(
+        SIMPLE,
+        reservoir=reservoir(drug("baclofen", "500 ug/mL")),
+        basal={"rate": "2.5 ug/h"},
+        previous=old.sha256,
+        bridge={},
+    )
+    stack = SimulatedStack(new, profile(new.pump), formulary(), previous=old)
+    stack.begin()
+    stack.run_to(2 * HOUR)
+    stack.world.power_cycle()
+    stack.restart()
+    stack.run_to(7 * HOUR)
+    (hold,) = [data for data in records(stack, "intent") if data["purpose"] == "hold"]
+    assert records(stack, "outcome")[-1]["what"] == "acked"
+    assert all(nl * HOUR <= 500 * ms for _, nl, ms, _ in hold["steps"])  # 1 ug/h of 2000 ug/mL are 500 nL/h
+
+
 # D-15
+
+
+def test_d15_a_run_that_ended_before_its_late_successor_was_known_is_booked_once() -> None:
+    """The lease ends as the bolus begins; the COMMIT takes a second; meanwhile somebody looks at the pump."""
+    stack = healthy(a_plan())
+    stack.run_to(38 * HOUR - MINUTE)
+    inject(stack, "delay-request:type=commit,by=1s,count=1")
+    stack.run_to(38 * HOUR + 700)
+    assert state(stack) is State.UNCERTAIN
+    stack.runner.settle()
+    assert stack.controller.run is None
+    stack.run_to(39 * HOUR)
+    assert stack.controller.run is not None
+    check_sums(stack)
+    check_ledger(stack)
 
 
 @pytest.mark.parametrize("what", [RequestKind.PAUSE, RequestKind.STOP])

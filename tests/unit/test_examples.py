@@ -59,6 +59,7 @@ def new_dose(step: TitrationStep, dose: Fraction) -> Fraction:
 
 def test_there_is_an_example_for_every_worked_plan() -> None:
     assert {path.stem for path in PATHS} == {
+        "a-bench-harvard",
         "a-bench-twin",
         "a-flex-night-bolus",
         "a2-minimum-with-boluses",

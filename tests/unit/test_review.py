@@ -41,6 +41,11 @@ def primed(text: str, path: str = EMPTY) -> dict[str, str]:
     return {"volume": text, "path": path}
 
 
+def primed_at(at: str, within: str) -> DosingPlan:
+    """A plan that primes at its start, 08:00, with a bolus soon after."""
+    return plan(prime=primed("0.336 mL"), bolus=[bolus("10 ug", at=at, within=within)])
+
+
 def changed(rate: str, before: str, drugs: dict[str, str] | None = None) -> Reviewed:
     """The same fluid, another dose."""
     return after(old(drugs, before), drugs, rate)
@@ -220,6 +225,10 @@ CASES: dict[str, tuple[Callable[[], Reviewed], Callable[[], Reviewed]]] = {
     "prime-early-soft": (  # 25 % of 0.336 mL of 10 mg/mL are 0.84 mg
         lambda: plan(MORPHINE, "14.161 mg/day", prime=primed("0.336 mL")),
         lambda: plan(MORPHINE, "14.16 mg/day", prime=primed("0.336 mL")),
+    ),
+    "prime-slot": (  # 0.336 mL at 1 mL/h are 20.16 min, and T_s at either end
+        lambda: primed_at("08:15", "5 min"),
+        lambda: primed_at("08:15", "314 s"),
     ),
     "prime-facts": (lambda: plan(prime=primed("0.336 mL")), plan),
     "on-loss-missing": (

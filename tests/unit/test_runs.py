@@ -39,7 +39,7 @@ def test_a_run_that_ends_just_after_a_change_leaves_less_than_one_pump_step() ->
 
 def test_in_the_middle_of_a_bolus_what_is_planned_of_it_is_what_is_due_by_then() -> None:
     totals, pace = Totals(STEP), ToyPace((0, 2_400_000))
-    span = bolus_span(pace, 0, HOUR, Fraction(60_000), Fraction(0), LIMITS)
+    span, _ = bolus_span(pace, 0, HOUR, Fraction(60_000), Fraction(0), LIMITS)
     totals.grant(Run("slot:0:0", "scheduled", "stage-0", (span,), pace, 0), 0)
     planned, commanded, missed = totals.at(HOUR // 4, pace)
     assert (planned, commanded, missed) == (40_000, 40_000, 0)  # a quarter of 60,000 and of 100,000
@@ -47,7 +47,7 @@ def test_in_the_middle_of_a_bolus_what_is_planned_of_it_is_what_is_due_by_then()
 
 def test_a_bolus_that_is_cut_was_planned_whole() -> None:
     totals, pace = Totals(STEP), ToyPace((0, 2_400_000))
-    span = bolus_span(pace, 0, HOUR, Fraction(60_000), Fraction(0), LIMITS)
+    span, _ = bolus_span(pace, 0, HOUR, Fraction(60_000), Fraction(0), LIMITS)
     totals.grant(Run("slot:0:0", "scheduled", "stage-0", (span,), pace, 0), 0)
     gaps = totals.cut(HOUR // 4, 40_000, "paused")
     assert (totals.planned, totals.commanded) == (85_000, 40_000)

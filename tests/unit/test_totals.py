@@ -77,7 +77,7 @@ def test_the_basal_beside_a_bolus_is_its_lowest_rate_and_the_rest_is_missed() ->
     # D-03: basal 5 -> 25 uL/h at 03:00, bolus 02:52 to 03:02; 2 min x 20 uL/h = 666.67 nL cannot be given
     pace = ToyPace((0, 120_000), (3 * HOUR, 600_000))
     start = 3 * HOUR - 480_000
-    span = bolus_span(pace, start, 600_000, Fraction(10_000), Fraction(0), LIMITS)
+    span, _ = bolus_span(pace, start, 600_000, Fraction(10_000), Fraction(0), LIMITS)
     assert span.kind is StepKind.BOLUS
     assert span.missed == Fraction(20_000 * 2, 60)
     assert span.volume_nl == 10_800  # 10 000 + 833.3 of basal, floored to the step
@@ -85,7 +85,7 @@ def test_the_basal_beside_a_bolus_is_its_lowest_rate_and_the_rest_is_missed() ->
 
 
 def test_a_bolus_gets_no_more_than_was_asked_even_with_rounding_left_over() -> None:
-    span = bolus_span(ToyPace((0, 0)), 0, 600_000, Fraction(10_050), Fraction(99), LIMITS)
+    span, _ = bolus_span(ToyPace((0, 0)), 0, 600_000, Fraction(10_050), Fraction(99), LIMITS)
     assert span.volume_nl == 10_100
     assert span.volume_nl - span.basal_nl == 10_050
 
@@ -110,6 +110,16 @@ def test_the_sums_can_be_read_in_the_middle_of_a_run() -> None:
     totals.grant(basal_run(totals, pace, 0, DAY), 0)
     assert totals.at(HOUR, pace) == (100_000, 100_000, 0)
     assert totals.at(HOUR + 3, pace)[1] == 100_000 + Fraction(1, 12)
+
+
+def test_the_residual_of_a_cut_beside_a_bolus_is_known_before_the_cut() -> None:
+    totals, pace = Totals(STEP), ToyPace((0, 120_000), (3 * HOUR, 600_000))
+    start = 3 * HOUR - 480_000
+    span, _ = bolus_span(pace, start, 600_001, Fraction(10_000), Fraction(0), LIMITS)
+    totals.grant(Run("slot:0:0", "scheduled", "stage-0", (span,), pace, 0), 0)
+    before = totals.residual_at(start + 123_457, 2_000)
+    totals.cut(start + 123_457, 2_000, "stop")
+    assert (before - totals.residual) % STEP == 0  # whole steps that are left over are named as missed
 
 
 def test_a_skipped_bolus_is_planned_and_missed() -> None:

@@ -97,7 +97,7 @@ class Bench:
 
     def __init__(self, *faults: str, **changes: object) -> None:
         self.world = World(setup(**changes), [Fault.parse(text) for text in faults])
-        self.firmware = self.world.firmware
+        self.firmware = self.world.implant
         self.pushed = replies(self.firmware.push(0))
         self.owner = 7
 

@@ -2,10 +2,12 @@
 
 import struct
 import zlib
+from typing import cast
 
 import pytest
 
 from sim.faults import FAULTS, Fault, FaultyWire, parse_time, pump_faults, time_text, wire_faults
+from sim.firmware.reference import ReferenceFirmware
 from sim.world import _EFFECTS, World
 from tests.unit.sim.host import DAY, MIN, H, Reply, S, replies, request, setup, step_list, wired
 
@@ -22,7 +24,7 @@ class Talk:
 
     def send(self, kind: int, at_ms: int, payload: bytes = b"", seq: int = 1) -> None:
         self.wire.advance(at_ms)
-        self.wire.send(request(kind, payload, epoch=self.world.firmware.epoch, seq=seq), at_ms)
+        self.wire.send(request(kind, payload, epoch=self.world.implant.epoch, seq=seq), at_ms)
 
     def heard(self, at_ms: int) -> list[Reply]:
         self.wire.advance(at_ms)
@@ -35,12 +37,33 @@ class Talk:
         self.send(4, at_ms, struct.pack(">QIIQ", id_, zlib.crc32(step_list(step)), 1, at_ms + MIN))
 
     def what(self, id_: int) -> tuple[int, int]:
-        return self.world.firmware.result(id_, self.world.now_ms)
+        return self.world.implant.result(id_, self.world.now_ms)
 
     def dose(self, at_ms: int) -> None:
         self.send(1, at_ms)
         self.propose(1, at_ms + 100)
         self.commit(1, at_ms + 200)
+
+
+class Startled:
+    """A pump that answers nothing and pushes a frame at the very instant at which it hears something."""
+
+    def __init__(self) -> None:
+        self.outbox: list[tuple[int, bytes]] = []
+
+    def handle(self, _data: bytes, now_ms: int) -> bytes:
+        self.outbox.append((now_ms, b"oh"))
+        return b""
+
+    def take_pushed(self) -> list[tuple[int, bytes]]:
+        taken, self.outbox = self.outbox, []
+        return taken
+
+    def kind_of(self, _data: bytes) -> str:
+        return ""
+
+    def repair(self, data: bytes) -> bytes:
+        return data
 
 
 # Data
@@ -150,6 +173,15 @@ def test_faults_are_parted_by_where_they_happen() -> None:
 
 
 # The wire without faults
+
+
+def test_what_a_pump_pushes_when_it_hears_something_leaves_at_that_instant() -> None:
+    wire = FaultyWire(cast(ReferenceFirmware, Startled()), World(setup()))
+    wire.send(b"x", 0)
+    wire.advance(20)
+    assert wire.next_event_ms() == 40
+    wire.advance(40)
+    assert wire.take() == b"oh"
 
 
 def test_the_pump_gets_the_bytes_one_latency_later_and_the_host_the_reply_another_later() -> None:
@@ -374,7 +406,7 @@ def test_silence_takes_what_is_sent_or_arrives_in_it_both_ways() -> None:
     talk.send(2, 1_990, seq=4)
     talk.send(2, 2_000, seq=5)
     assert [reply.seq for reply in talk.heard(DAY)] == [5]
-    assert talk.world.firmware.tick == 3  # power-up, 1 and 5
+    assert talk.world.implant.tick == 3  # power-up, 1 and 5
 
 
 def test_garbage_reaches_the_end_that_it_was_made_for() -> None:

@@ -544,7 +544,7 @@ def test_an_epoch_is_never_0_and_never_the_last_one_again(
         def digest(self) -> bytes:
             return next(draws).to_bytes(4, "big") + bytes(28)
 
-    monkeypatch.setattr("sim.firmware.reference.sha256", lambda _: Drawn())
+    monkeypatch.setattr("sim.firmware.reference_terms.sha256", lambda _: Drawn())
     bench.world.power_cycle()
     assert bench.firmware.epoch == last + 1
 

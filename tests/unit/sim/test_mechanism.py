@@ -341,3 +341,12 @@ def test_a_second_stall_does_not_move_the_time_at_which_the_first_is_seen() -> N
     m.block(2_600, silent=False)
     m.block(2_700, silent=False)
     assert m.due_ms == 3_000
+
+
+def test_a_reservoir_that_a_cut_finds_just_used_up_has_its_corner_where_it_ran_dry() -> None:
+    m = mechanism()
+    m.spill(0, 50_000)
+    m.begin(0, 0, 1, H)  # 1 pL in 36 ms: all is gone after half an hour, and the next pL is not yet due
+    m.cut(30 * MIN + 10)
+    assert list(m.curve.times) == [0, 30 * MIN, 30 * MIN + 10]
+    assert list(m.curve.volumes) == [0, 50_000, 50_000]

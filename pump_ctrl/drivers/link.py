@@ -1,0 +1,330 @@
+"""Byte pipe to a real port: any pyserial URL, with deadlines of our own and every error turned into ours.
+
+Layer      drivers; imports the kernel, and pyserial when a port is opened. Knows no protocol.
+Hazard     F-13, F-14, F-17 to F-20: a read that hangs, a port that two controllers share, an error that slips
+           through as another type; bytes of an earlier life taken for a reply.
+Invariant  ``read`` and ``write`` are over by their deadline; whatever the operating system says comes out as a
+           ``LinkError``; a port is held by one process of ours at a time; after an error nothing is sent until
+           ``reopen``.
+Tests      tests/unit/test_link.py, tests/wire/test_link_pty.py
+
+pyserial's own time-outs are not used: ``timeout`` and ``write_timeout`` are zero where the port has a file
+descriptor, and the waiting is done here. ``flush`` is never called: it blocks until the other end reads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import select
+import tempfile
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from errno import EACCES, EAGAIN, EBUSY, ECONNREFUSED, ENODEV, ENOENT, ENOTTY, ENXIO, EPERM
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pump_ctrl.clock import Clock
+from pump_ctrl.errors import LinkError
+
+if TYPE_CHECKING:
+    import serial
+
+BAUD: Final = 19_200
+LISTEN_MS: Final = 5_000  # the longest single wait; then the clock is looked at again
+NAP_MS: Final = 2  # between two looks at a port that cannot be waited for
+CHUNK: Final = 4_096
+RUNS_ON: Final = "What the pump was told last goes on to its end."
+
+_DIRECT: Final = frozenset(
+    {"", "spy", "hwgrep", "loop", "cp2110"}
+)  # nothing stores bytes between us and the pump
+_NO_TIMEOUT: Final = frozenset({"rfc2217", "loop"})  # their write time-outs are missing, or made up
+# How an error is told: its number, what is wrong, what to do now.
+_SENTENCES: Final = {
+    ENOENT: ("there is no such port", "`pump-ctrl ports` lists what is plugged in."),
+    ENXIO: ("there is no device behind it", "Plug it in, then look at `pump-ctrl ports`."),
+    ENODEV: ("there is no device behind it", "Plug it in, then look at `pump-ctrl ports`."),
+    EACCES: ("permission denied", "Add your account to the port's group (often dialout), then log in again."),
+    EPERM: ("permission denied", "Add your account to the port's group (often dialout), then log in again."),
+    EAGAIN: ("another program is using it", "End that program: one pump has one controller."),
+    EBUSY: ("another program is using it", "End that program: one pump has one controller."),
+    ENOTTY: ("it is not a serial port", "`pump-ctrl ports` lists what is plugged in."),
+    ECONNREFUSED: ("nobody listens there", "Start the server, or correct host and port."),
+}  # fmt: skip
+
+
+def open_link(
+    url: str,
+    clock: Clock,
+    *,
+    baud: int = BAUD,
+    locks: Path | None = None,
+    nap: Callable[[int], None] | None = None,
+) -> SerialLink:
+    """Open a port, alone, 8N1 without flow control; what has been received before is thrown away.
+
+    Args:
+        url: a device (``/dev/ttyUSB0``, a pty) or a pyserial URL (``socket://host:port``, ``rfc2217://``,
+            ``spy://``, …).
+        clock: deadlines are its boot-time ms.
+        baud: 19200 is what a New Era pump leaves the factory with; some rebranded ones use 9600.
+        locks: directory of the lock files; None: one of the account's own.
+        nap: how to sleep (ms) between two looks at a port that cannot be waited for; None: in real time.
+
+    Raises:
+        LinkError: the port cannot be had; the message says why and what to do.
+    """
+    link = SerialLink(url, clock, baud, _lock_dir() if locks is None else locks, nap or _sleep)
+    link.reopen()
+    return link
+
+
+class SerialLink:
+    """A ``Link`` over a pyserial port; made by ``open_link``.
+
+    ``buffered`` is true where a network, or anything that we do not know, may hold bytes back: then silence
+    proves nothing.
+    """
+
+    simulated = False
+
+    def __init__(self, url: str, clock: Clock, baud: int, locks: Path, nap: Callable[[int], None]) -> None:
+        self.url, self._clock, self._baud, self._nap = url, clock, baud, nap
+        self._scheme = url.partition("://")[0].lower() if "://" in url else ""
+        self.buffered = self._scheme not in _DIRECT
+        self._lock = _Lock(locks / f"{sha256(_place(url).encode()).hexdigest()[:16]}.lock")
+        self._port: serial.Serial | None = None
+
+    def now_ms(self) -> int:
+        """Boot-time ms of the clock."""
+        return self._clock.boot_ms()
+
+    def fileno(self) -> int | None:
+        """What a loop can wait on beside other things; None where the port has no such number, or is lost."""
+        return None if self._port is None else _fileno(self._port)
+
+    def write(self, data: bytes, *, deadline_ms: int) -> None:
+        """Hand over all of ``data``; by ``deadline_ms``, or it is an error.
+
+        Raises:
+            LinkError: the port is lost, or does not take the bytes in time.
+        """
+        left = memoryview(data)
+        with self._told("sending") as port:
+            while left:
+                if not self._await(port, deadline_ms, to_write=True):
+                    raise self._lost("sending", "the port does not take the bytes", "")
+                left = left[port.write(bytes(left)) or 0 :]
+
+    def read(self, *, deadline_ms: int) -> bytes:
+        """Wait for bytes; what has arrived, or ``b""`` when ``deadline_ms`` has come.
+
+        Raises:
+            LinkError: the port is lost.
+        """
+        with self._told("receiving") as port:
+            while True:
+                if data := bytes(port.read(_count(port))):
+                    return data
+                if not self._await(port, deadline_ms):
+                    return b""
+
+    def wait(self, until_ms: int) -> bool:
+        """Sleep until ``until_ms``, or until the pump speaks by itself; the bytes stay for ``read``.
+
+        Returns:
+            Whether bytes wait to be read.
+
+        Raises:
+            LinkError: the port is lost.
+        """
+        with self._told("listening") as port:
+            return self._await(port, until_ms)
+
+    def reopen(self) -> None:
+        """Open the port anew, after a loss or for the first time. Who answers then may be another pump.
+
+        Raises:
+            LinkError: the port cannot be had.
+        """
+        self.close()
+        self._lock.take(self.url)
+        try:
+            with _mapped(self.url, "The port %s cannot be opened", RUNS_ON):
+                self._port = self._opened()
+        except LinkError:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Give the port back. Safe to repeat."""
+        port, self._port = self._port, None
+        if port is not None:
+            with suppress(
+                OSError, termios.error
+            ):  # it may have gone already; there is nothing left to give back
+                port.close()
+        self._lock.release()
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _opened(self) -> serial.Serial:
+        import serial  # noqa: PLC0415 - only where a port is used
+
+        port = serial.serial_for_url(
+            self.url,
+            do_not_open=True,
+            baudrate=self._baud,
+            timeout=0,
+            write_timeout=None if self._scheme in _NO_TIMEOUT else 0,
+            xonxoff=False,
+            exclusive=True,
+        )
+        port.open()
+        _keep_others_out(port)
+        port.reset_input_buffer()
+        return port
+
+    def _await(self, port: serial.Serial, until_ms: int, *, to_write: bool = False) -> bool:
+        """Wait until the port can be read (or written); False when ``until_ms`` has come."""
+        number = _fileno(port)
+        while True:
+            left_ms = until_ms - self.now_ms()
+            if number is None:
+                if to_write or port.in_waiting:
+                    return True
+                if left_ms > 0:
+                    self._nap(min(NAP_MS, left_ms))
+            else:
+                wait_s = min(max(left_ms, 0), LISTEN_MS) / 1_000
+                reads, writes = ([], [number]) if to_write else ([number], [])
+                if any(select.select(reads, writes, [], wait_s)):
+                    return True
+            if left_ms <= 0:
+                return False
+
+    @contextmanager
+    def _told(self, doing: str) -> Iterator[serial.Serial]:
+        """The port; an error of the operating system ends its use until ``reopen``."""
+        if self._port is None:
+            raise LinkError(
+                f"The port {self.url} is closed.",
+                pump_state=RUNS_ON,
+                do_now="Open it again, then look who answers.",
+            )
+        try:
+            with _mapped(self.url, f"The port %s was lost while {doing}", RUNS_ON):
+                yield self._port
+        except LinkError:
+            self.close()
+            raise
+
+    def _lost(self, doing: str, why: str, do_now: str) -> LinkError:
+        state = "The pump may have received a part of a command." if doing == "sending" else RUNS_ON
+        return LinkError(f"The port {self.url} failed while {doing}: {why}.", pump_state=state, do_now=do_now)
+
+
+class _Lock:
+    """One process of ours on a place. flock alone does not do: it lives on a device, and a network has none,
+    and it does not say who holds it. The lock file is locked, not merely there: a killed process leaves none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def take(self, url: str) -> None:
+        with _mapped(str(self._path), "The lock file %s cannot be used", RUNS_ON):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+            os.close(fd)
+            raise LinkError(
+                f"The port {url} is in use by process {holder or '?'}.",
+                pump_state="That process controls the pump.",
+                do_now="Ask it (pump-ctrl status), or end it first: one pump has one controller.",
+            ) from err
+        os.truncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        """Safe to repeat."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+
+def _lock_dir() -> Path:
+    """A directory that is the account's own and does not outlive the host's uptime, where there is one."""
+    own = Path(f"/run/user/{os.getuid()}")
+    return own / "pump-ctrl" if own.is_dir() else Path(tempfile.gettempdir(), f"pump-ctrl-{os.getuid()}")
+
+
+def _sleep(ms: int) -> None:
+    time.sleep(ms / 1_000)
+
+
+def _place(url: str) -> str:
+    """What is locked: the device itself where a name or a link leads to one."""
+    scheme, _, rest = url.rpartition("://")
+    path = rest.partition("?")[0]
+    return os.path.realpath(path) if scheme.lower() in ("", "spy", "alt") else url.lower()
+
+
+def _keep_others_out(port: serial.Serial) -> None:
+    """Beside pyserial's flock, which binds only those who ask for it: no other open succeeds (but root's).
+
+    Not on a pty: the mark would outlive a killed process there, as the other end keeps the pty open.
+    """
+    number = _fileno(port)
+    if number is None or not os.isatty(number) or os.ttyname(number).startswith("/dev/pts/"):
+        return
+    with suppress(OSError):  # not every device has it; flock holds all the same
+        fcntl.ioctl(number, termios.TIOCEXCL)
+
+
+def _fileno(port: serial.Serial) -> int | None:
+    try:
+        return int(port.fileno())
+    except (AttributeError, OSError):  # UnsupportedOperation is an OSError
+        return None
+
+
+def _count(port: serial.Serial) -> int:
+    """How much to ask for: one that cannot be waited for is asked for no more than what has arrived."""
+    return CHUNK if _fileno(port) is not None else max(1, min(CHUNK, int(port.in_waiting)))
+
+
+@contextmanager
+def _mapped(place: str, what: str, pump_state: str) -> Iterator[None]:
+    """Whatever the operating system or pyserial says, as a ``LinkError`` with a sentence."""
+    try:
+        yield
+    except (OSError, termios.error, ValueError) as err:
+        why, do_now = _sentence(err)
+        raise LinkError(f"{what % place}: {why}.", pump_state=pump_state, do_now=do_now) from err
+
+
+def _sentence(err: Exception) -> tuple[str, str]:
+    """What is wrong, and what to do now."""
+    if isinstance(err, ValueError) and "protocol" in str(err):
+        return (
+            "its scheme is not known",
+            "Give a device such as /dev/ttyUSB0, or socket://HOST:PORT, rfc2217://HOST:PORT or spy://DEVICE.",
+        )
+    number: Any = getattr(err, "errno", None) or (err.args[0] if err.args else None)
+    if not isinstance(number, int):  # pyserial puts the number into the text, or nowhere
+        found = re.search(r"\[Errno ([0-9]+)\]", str(err)) or re.search(r"\(([0-9]+), '", str(err))
+        number = int(found[1]) if found else 0
+    if number in _SENTENCES:
+        return _SENTENCES[number]
+    return str(err).rstrip("."), "Check cable and power, then open the port again."

@@ -1,0 +1,95 @@
+"""From the pump's counter of 4 digits to a volume that only grows.
+
+Layer      drivers, pure: imports the codec's ``Counter``.
+Hazard     F-24, F-25, S-24: a counter that was cleared, rolled over or reset taken for less drug, or for more.
+Invariant  within one ``life`` the sum never decreases, and it rises by no more than the counter shows; a fall that
+           no clear and no roll-over explains begins a new life, and is never a credit.
+Source     New Era wire specification, section 11; where it rolls over (after 9999) was not seen on a pump.
+Tests      tests/unit/test_new_era_meter.py
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pump_ctrl.drivers.new_era_codec import Counter
+
+ROLLS_AT_NL: Final = 10_000_000  # behind "9999" uL the counter begins again
+MS_PER_HOUR: Final = 3_600_000
+
+
+class Meter:
+    """Sums the differences of a counter.
+
+    Args:
+        fastest_nl_per_h: no pump of this kind moves faster.
+    """
+
+    def __init__(self, fastest_nl_per_h: int) -> None:
+        self._fastest = fastest_nl_per_h
+        self._base_nl = 0  # of the sum, when the counter stood at zero
+        self._last: Counter | None = None
+        self._last_ms = 0
+        self._may_fall = False
+        self.lives = 0
+        self.resets = 0  # lives that began because the pump, or somebody, set the counter back
+        self.before_nl = 0  # what the sum was when the life before this one ended
+
+    @property
+    def counter_nl(self) -> int:
+        """The counter itself as last read: what has flowed since it was cleared, or since a power-up, nL."""
+        return 0 if self._last is None else self._last.infused_nl
+
+    @property
+    def total_nl(self) -> int:
+        """What the counter has shown in this life, nL; at its beginning what the counter showed then."""
+        return self._base_nl + self.counter_nl
+
+    @property
+    def unit_nl(self) -> int:
+        """What the last digit of the last reading stood for, nL: ``total_nl`` is not known any better."""
+        return 1 if self._last is None else self._last.unit_nl
+
+    def power_up(self) -> None:
+        """The pump was reset: its counter stands at zero, and what was not read is lost."""
+        self.resets += 1
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """It may be another pump whose counter is read next."""
+        if self._last is None:
+            return  # nothing was read in this life
+        self.lives += 1
+        self.before_nl = self.total_nl
+        self._base_nl, self._last, self._may_fall = 0, None, False
+
+    def expect_clear(self) -> None:
+        """The counter is about to be cleared, or told in another unit, with the pump standing still."""
+        self._may_fall = True
+
+    def is_plausible(self, counter: Counter, at_ms: int) -> bool:
+        """Whether the pump can have got from the last reading to this one; if not, ask it again."""
+        if self._last is None or (self._may_fall and counter.infused_nl <= self._last.infused_nl):
+            return True
+        rise = counter.infused_nl - self._last.infused_nl
+        return 0 <= (rise if rise >= 0 else rise + ROLLS_AT_NL) <= self._most_since(at_ms, counter)
+
+    def take(self, counter: Counter, at_ms: int) -> None:
+        """Take in a reading that was plausible, or was read twice."""
+        if self._last is not None and counter.infused_nl < self._last.infused_nl:
+            self._fall(self._last, counter, at_ms)
+        self._last, self._last_ms, self._may_fall = counter, at_ms, False
+
+    def _fall(self, last: Counter, counter: Counter, at_ms: int) -> None:
+        if self._may_fall:
+            self._base_nl += last.infused_nl
+        elif counter.infused_nl + ROLLS_AT_NL - last.infused_nl <= self._most_since(at_ms, counter):
+            self._base_nl += ROLLS_AT_NL
+        else:
+            self.power_up()
+
+    def _most_since(self, at_ms: int, counter: Counter) -> int:
+        """The most that can have flowed since the last reading, with a unit at either end, nL."""
+        last_unit = 0 if self._last is None else self._last.unit_nl
+        flowed = -(-self._fastest * max(0, at_ms - self._last_ms) // MS_PER_HOUR)
+        return flowed + last_unit + counter.unit_nl

@@ -1,0 +1,244 @@
+"""Carries out what people ask of a running controller: each request once, written down before it is done.
+
+Layer      live.
+Hazard     F-56, F-57, F-62: a request carried out twice, by a key that bounces, a client that asks again, or a
+           controller that died in between; a STOP that waits for a disk.
+Invariant  a ``console`` record is durable before anything is done, its ``told`` record is the answer; an id that
+           the journal knows is never carried out again. STOP acts first and is written down afterwards.
+Tests      tests/unit/test_live_desk.py, tests/system/test_kill.py
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from pump_ctrl.console import ConsoleServer, Heard
+from pump_ctrl.controller.events import RequestKind
+from pump_ctrl.controller.machine import State
+from pump_ctrl.errors import InvalidInput, JournalError, NotAllowed, PumpCtrlError
+from pump_ctrl.journal import Record
+from pump_ctrl.live.outcome import DONE, Answer, told_by
+from pump_ctrl.live.signed import Shelf
+from pump_ctrl.live.tap import TappedJournal
+from pump_ctrl.runner import Runner
+from pump_ctrl.units import Volume
+
+Status = Callable[[], dict[str, Any]]
+KINDS: Final[Mapping[str, RequestKind]] = MappingProxyType(
+    {
+        "bolus": RequestKind.PATIENT_BOLUS,
+        "prime": RequestKind.PRIME,
+        "pause": RequestKind.PAUSE,
+        "resume": RequestKind.RESUME,
+        "stop": RequestKind.STOP,
+    }
+)
+_NOBODY: Final = "somebody"
+CUT_SHORT: Final = Answer(
+    4,
+    "The controller ended while it carried this out; it is not done again. What was given is in the "
+    "reconciliation: pump-ctrl status",
+)
+
+
+class Desk:
+    """The console's requests, done by the runner.
+
+    Args:
+        runner: does them.
+        journal: where each is written down; its records so far are looked through for what was asked before.
+        console: where they come from and where the answers go.
+        shelf: plans that may be loaded.
+        status: the status document.
+    """
+
+    def __init__(
+        self, runner: Runner, journal: TappedJournal, console: ConsoleServer, shelf: Shelf, status: Status
+    ) -> None:
+        self._runner, self._journal, self._console = runner, journal, console
+        self._shelf, self._status = shelf, status
+        self._known = answers(journal.records())
+
+    def serve(self) -> None:
+        """Do everything that has been asked, a STOP before all else."""
+        while (heard := self._console.take()) is not None:
+            self._console.answer(heard, self._reply(heard))
+
+    def tell(self, records: Iterable[Record]) -> None:
+        """Send records to those who watch."""
+        for record in records:
+            self._console.tell(
+                {"seq": record.seq, "kind": record.kind, "utc_ms": record.utc_ms, "data": record.data}
+            )
+
+    def _reply(self, heard: Heard) -> dict[str, Any]:
+        if heard.verb == "status":
+            return {"exit": 0, "text": "", "status": self._status()}
+        if heard.verb == "watch":
+            self._console.watch(heard)
+            return {"exit": 0, "text": "watching", "status": self._status()}
+        try:
+            found = self._answer(heard.verb, heard.request)
+        except PumpCtrlError as error:
+            found = Answer(error.exit_code, str(error))
+        return {"exit": found.exit, "text": found.text}
+
+    def _answer(self, verb: str, request: Mapping[str, Any]) -> Answer:
+        if verb == "stop":
+            return self._stop(request)
+        if verb not in _VERBS:
+            raise NotAllowed(f"The console knows no {verb!r}.", do_now=f"Allowed: {', '.join(_VERBS)}.")
+        if (known := self._known.get(request["id"])) is not None:
+            return known
+        self._journal.append("console", dict(request))
+        self._known[request["id"]] = CUT_SHORT
+        try:
+            found = _VERBS[verb](self, request)
+        except PumpCtrlError as error:
+            found = Answer(error.exit_code, str(error))
+        self._keep(request["id"], found)
+        return found
+
+    def _keep(self, request_id: str, found: Answer) -> None:
+        """The answer is written down, so that who asks again gets it again."""
+        self._known[request_id] = found
+        try:
+            self._journal.append("told", {"id": request_id, "exit": found.exit, "text": found.text})
+        except JournalError as error:
+            self._runner.raise_alarm("journal", str(error))
+
+    def _stop(self, request: Mapping[str, Any]) -> Answer:
+        """The one that is done first, in every state, however often it is asked and whatever the disk does."""
+        heard = self._journal.listen()
+        self._runner.request(request["id"], RequestKind.STOP)
+        found = self._stopped(heard)
+        try:
+            self._journal.append("console", dict(request))
+        except JournalError as error:
+            self._runner.raise_alarm("journal", str(error))
+            return found
+        self._keep(request["id"], found)
+        return found
+
+    def _stopped(self, heard: Iterable[Record]) -> Answer:
+        if self._runner.guard.stop_open:
+            return Answer(
+                4,
+                "STOP was sent and the pump did not confirm it; it is sent again until it does. If in doubt stop "
+                "the pump by hand or take its power away.",
+            )
+        return told_by("stop", heard) or Answer(0, "Stopped. The pump confirmed it.")
+
+    # One request each.
+
+    def _simple(self, request: Mapping[str, Any]) -> Answer:
+        heard = self._journal.listen()
+        self._runner.request(request["id"], KINDS[request["do"]])
+        return told_by(request["id"], heard, request["do"]) or DONE
+
+    def _pause(self, request: Mapping[str, Any]) -> Answer:
+        found = self._simple(request)
+        if found.exit == 0 and self._runner.guard.stop_open:
+            return self._stopped(())
+        return Answer(0, "Paused. The pump confirmed that it stopped.") if found is DONE else found
+
+    def _resume(self, request: Mapping[str, Any]) -> Answer:
+        if "code" not in request:
+            if self._runner.controller.state is State.WAITING:
+                raise NotAllowed(self._how_to_confirm("A restart has to be confirmed with its code."))
+            return self._simple(request)
+        by, code = _text(request, "by"), _text(request, "code")
+        before = self._runner.guard.plan_ms
+        try:
+            self._runner.confirm(by, code)
+        except NotAllowed as error:
+            if self._runner.controller.state is not State.WAITING or self._runner.guard.unsettled:
+                raise
+            raise NotAllowed(self._how_to_confirm(str(error))) from None
+        return Answer(0, f"Confirmed by {by}. The plan goes on.{self._moved(before)}")
+
+    def _moved(self, before: int | None) -> str:
+        """D-16: a confirm takes plan time from the wall clock; whoever confirms is told when that moved it."""
+        now = self._runner.guard.plan_ms
+        if before is None or now is None or abs(now - before) <= 2_000:
+            return ""
+        return f" Plan time moved by {(now - before) / 1_000:.0f} s, to the wall clock's."
+
+    def _how_to_confirm(self, what: str) -> str:
+        found = self._runner.guard.reconciliation()
+        return f"{what}\n{found.words}\nType: pump-ctrl resume --confirm NAME {found.code}"
+
+    def _ack(self, request: Mapping[str, Any]) -> Answer:
+        self._runner.acknowledge(_text(request, "by"))
+        left = [alarm.row.code for alarm in self._runner.guard.alarms]
+        if not left:
+            return Answer(0, "Seen. No alarm is active.")
+        return Answer(0, f"Seen. Still active, as their cause is still there: {', '.join(left)}.")
+
+    def _refill(self, request: Mapping[str, Any]) -> Answer:
+        by, filled = _text(request, "by"), Volume.parse(_text(request, "volume"))
+        plan, capacity = self._shelf.profile, self._shelf.profile.capacity
+        if not 0 < filled.nl <= capacity.nl:
+            raise NotAllowed(f"{filled} is no fill of {plan.name}; allowed: above 0, at most {capacity}.")
+        most = filled.nl + self._residual_nl()
+        self._runner.refill(by, most, new_path=request.get("new_path") is True)
+        return Answer(0, f"Noted: filled with {filled} by {by}.")
+
+    def _residual_nl(self) -> int:
+        plan = self._shelf.plan(self._runner.controller.prescription.plan)
+        return plan.reservoir.residual[1].nl
+
+    def _resolve(self, request: Mapping[str, Any]) -> Answer:
+        name = _text(request, "command")
+        if not re.fullmatch(r"[0-9a-f]{1,16}", name):
+            raise InvalidInput(f"{name!r} is no command; allowed: the number that pump-ctrl status shows")
+        self._runner.resolve(int(name, 16), _text(request, "by"), _text(request, "reason"))
+        return Answer(0, f"Resolved: command {name} counts in full, and blocks no more. The pump is stopped.")
+
+    def _load(self, request: Mapping[str, Any]) -> Answer:
+        new = self._shelf.signed(Path(_text(request, "plan")))
+        if new.plan.sha256 != request.get("sha256"):
+            raise NotAllowed(f"{new.file} was changed while it was loaded.", do_now="Load it again.")
+        in_force = self._runner.load(new.prescription, new.limits, _text(request, "by"))
+        return Answer(
+            0,
+            f"{new.plan.id} is in force."
+            if in_force
+            else f"{new.plan.id} takes effect when the bolus that runs or is due has ended.",
+        )
+
+
+_VERBS: Final[Mapping[str, Callable[[Desk, Mapping[str, Any]], Answer]]] = MappingProxyType(
+    {
+        "bolus": Desk._simple,
+        "prime": Desk._simple,
+        "pause": Desk._pause,
+        "resume": Desk._resume,
+        "ack": Desk._ack,
+        "refill": Desk._refill,
+        "resolve": Desk._resolve,
+        "load": Desk._load,
+    }
+)
+
+
+def _text(request: Mapping[str, Any], key: str) -> str:
+    value = request.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInput(f"the request needs {key!r}, a text")
+    return value.strip()
+
+
+def answers(records: Iterable[Record]) -> dict[str, Answer]:
+    """Every request of the journal, with the answer it got; one that got none was cut short."""
+    found: dict[str, Answer] = {}
+    for record in records:
+        if record.kind == "console":
+            found.setdefault(record.data["id"], CUT_SHORT)
+        elif record.kind == "told":
+            found[record.data["id"]] = Answer(record.data["exit"], record.data["text"])
+    return found

@@ -1,0 +1,1 @@
+"""Simulated pumps on real wires: the only sockets and the only wall clock of the simulator."""

@@ -1,0 +1,72 @@
+"""The page on faults, made from what the table's rows came to: fault x pump -> outcome, over-delivery, ledger.
+
+python -m tests.faults.page     writes docs/faults.md
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from tests.driver_stacks import KINDS, Kind
+from tests.faults.stand import Came, Stand
+from tests.faults.table import ELSEWHERE, ROWS, Row
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "faults.md"
+# A hold makes a difference only where the pump has a wire time-out, which is off then.
+SHOWN: Final = tuple(kind for kind in KINDS if kind.on_loss == "stop" or kind.pump.startswith("ne-1000"))
+HEAD: Final = """# Faults and what comes of them
+
+Made by `python -m tests.faults.page` from `tests/faults/table.py`; do not edit. Each row happens, in virtual time, to
+the whole stack on every simulated pump: controller, guard, journal, driver, wire, firmware, syringe. The plan gives
+12.5 uL/h, from 70 min on 20 uL/h, and a bolus of 60 uL over 20 min at 30 min; the patient may ask for 10 uL. From
+80 min on all that was broken is as new, and a person looks at what is left: settles, confirms, acknowledges, resumes.
+
+After every turn of the loop the books add up to less than one pump step, and the truth (what the motor stepped) lies
+within the guard's ledger. A cell says
+
+- what became of the bolus, and the alarms that were raised (without `waiting` and `refused`);
+- **over**: the most by which the pump was ahead both of the plan and of the books, nL, of the bound in brackets;
+- **unseen**: what left the pump and no counter shows, nL, where it is more than the motor's own step (100 nL).
+"""
+
+
+@cache
+def came(row: Row, kind: Kind) -> Came:
+    """What came of a row on a pump."""
+    return Stand(kind).go(row)
+
+
+def cell(row: Row, kind: Kind) -> str:
+    """One field of the table."""
+    if not row.applies(kind):
+        return "it cannot have it"
+    found = came(row, kind)
+    bolus = f"bolus {', '.join(found.bolus)}" if found.bolus else "no bolus"
+    alarms = f"; {', '.join(found.alarms)}" if found.alarms else ""
+    unseen = f"; unseen {found.unseen}" if found.unseen > 100 else ""
+    state = "" if found.state == "RUNNING" else f"; {found.state} in the end"
+    return f"{bolus}{alarms}; over {found.over} [{row.most_nl(kind)}]{unseen}{state}"
+
+
+def page() -> str:
+    """The whole page."""
+    names = [str(kind) for kind in SHOWN]
+    lines = [HEAD, "| fault | what happens | safe response | " + " | ".join(names) + " |"]
+    lines.append("|---" * (3 + len(names)) + "|")
+    for row in ROWS:
+        cells = [cell(row, kind) for kind in SHOWN]
+        lines.append(f"| {row.id} | {row.what} | {row.safe} | " + " | ".join(cells) + " |")
+    lines += ["", "## Shown elsewhere", ""]
+    lines.append("What concerns no pump, or needs more than one, has tests of its own:")
+    lines.append("")
+    lines += [f"- {fault}: `{path}`" for fault, path in ELSEWHERE.items()]
+    most = max(came(row, kind).over for row in ROWS for kind in SHOWN if row.applies(kind))
+    count = sum(row.applies(kind) for row in ROWS for kind in SHOWN)
+    lines += ["", f"In all {count} cells: ledger below the truth 0 times, worst over-delivery {most} nL."]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,177 @@
+"""A stack on which one row of the table happens, and what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pump_ctrl.bench.stack import SimulatedStack
+from pump_ctrl.controller.events import RequestKind
+from pump_ctrl.controller.machine import State
+from pump_ctrl.errors import LinkError, NotAllowed
+from sim.fault_registry import parse_time
+from sim.faults import Fault
+from tests.driver_stacks import Kind, boluses, check_gaps_are_named, check_sums, records, stack_of
+from tests.faults.table import END, TEND, Row
+from tests.whole_stack import MINUTE, sums_now
+
+QUIET = frozenset({"waiting", "refused"})  # raised by nearly everything: not told on the page
+STUCK = ("disagreement", "over-delivery")  # conditions that nothing but a person's look ends
+PERSON = "a person"
+_VERB = re.compile(r"(wall|freeze|reboot|press|stop|resume)(?: (-?)(\w+))?")
+
+
+@dataclass(frozen=True)
+class Came:
+    """What came of a row: the state in the end, the alarms, the bolus; volumes in nL.
+
+    ``over``: the most by which the pump was ahead both of the plan, as it stood with it before, and of the books.
+    ``unseen``: by how much more left it than its own counter shows. ``above``, ``below``: the most by which the
+    truth was outside of the ledger.
+    """
+
+    state: str
+    alarms: tuple[str, ...]
+    bolus: tuple[str, ...]
+    over: int
+    unseen: int
+    above: int
+    below: int
+
+
+class Stand:
+    """One plan on one pump, and what happens to it."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.stack: SimulatedStack = stack_of(kind, patient=True)
+        self.kind, self.dead = kind, False
+        self._over = self._above = self._below = 0
+        self._behind = Fraction(0)  # by how much the pump was behind the plan at the most
+
+    def go(self, row: Row) -> Came:
+        """From the confirm to the end."""
+        self.stack.begin()
+        for at, what in row.events:
+            self._run_to(at)
+            self._happen(what)
+        self._run_to(TEND)
+        self._repair()
+        while self.stack.elapsed_ms < END:
+            self._tend()
+            self._run_to(self.stack.elapsed_ms + 5 * MINUTE)
+        check_gaps_are_named(self.stack)
+        return self._came()
+
+    def _run_to(self, at: int) -> None:
+        if self.dead:
+            self.stack.clock.advance(max(0, at - self.stack.elapsed_ms))
+        while (now := self.stack.elapsed_ms) < at:
+            wake = self.stack.controller.next_wakeup() - self.stack.clock.boot_ms()
+            self.stack.run_to(min(at, now + max(1, wake)))
+            self._look()
+
+    def _look(self) -> None:
+        """D-02 and S-03 after every turn of the loop."""
+        check_sums(self.stack)
+        guard, counted = self.stack.guard, self.stack.world.truth.counted_nl()
+        self._above = max(self._above, counted - guard.high_nl)
+        self._below = max(self._below, guard.low_nl - counted)
+        planned, commanded, _ = sums_now(self.stack)
+        self._behind = min(self._behind, counted - planned)
+        if guard.unsettled is None:  # else the books wait for what becomes of it
+            over = min(counted - commanded, counted - planned - self._behind)
+            self._over = max(self._over, int(over))
+
+    # What happens.
+
+    def _happen(self, what: str) -> None:
+        verb = _VERB.fullmatch(what)
+        if verb is None:
+            self._fault(what)
+            return
+        ms = parse_time(verb[3]) * (-1 if verb[2] else 1) if verb[3] else 0
+        match verb[1]:
+            case "wall":
+                self.stack.clock.jump_wall(ms)
+            case "freeze":
+                self.stack.clock.advance(ms)
+            case "reboot":
+                self._reboot(ms)
+            case "press":
+                self._ask(RequestKind.PATIENT_BOLUS)
+            case word:
+                self._ask(RequestKind(word))
+
+    def _fault(self, text: str) -> None:
+        name, _, params = text.partition(":")
+        fault = Fault.parse(f"{name}@{self.stack.elapsed_ms}ms" + (f":{params}" if params else ""))
+        (self.stack.world if fault.kind.where == "pump" else self.stack.wire).inject(fault)
+
+    def _ask(self, kind: RequestKind) -> None:
+        self.stack.ask(f"{kind}-{len(records(self.stack, 'request'))}", kind)
+
+    def _reboot(self, off_ms: int) -> None:
+        self.stack.die()
+        self.stack.clock.advance(off_ms)
+        self._restart(reboot=True)
+
+    def _restart(self, *, reboot: bool = False) -> None:
+        try:
+            self.stack.restart(reboot=reboot)
+            self.dead = False
+        except LinkError:
+            self.dead = True
+
+    # The way out.
+
+    def _repair(self) -> None:
+        """Whatever was broken is as new; what happened stays."""
+        wire, world = self.stack.wire, self.stack.world
+        for armed in (wire._request, wire._reply, wire._silences):
+            armed.clear()
+        if world.firmware.off:
+            world.power_on()
+        world.firmware.freeze_status(world.now_ms, on=False)
+        world.firmware.ignore_stops("honest", 0)
+        for text in ("stall-clear", "occlusion-clear", "runaway:factor=1", "clock-drift:ppm=0"):
+            self._fault(text)
+        self._fault("over-infusion:gain_ppm=1000000")
+
+    def _tend(self) -> None:
+        """What a person does who finds the controller as it is."""
+        if self.dead:
+            self._restart()
+        if self.dead:
+            return
+        runner, guard = self.stack.runner, self.stack.guard
+        if guard.unsettled is not None:
+            runner.settle()
+        if (permit := guard.unsettled) is not None and self.stack.elapsed_ms > TEND + 15 * MINUTE:
+            runner.resolve(permit.id, PERSON, "looked at the pump")
+        if self.stack.controller.state is State.WAITING:
+            try:
+                self.stack.confirm()
+            except (LinkError, NotAllowed):
+                return
+        for code in STUCK:
+            guard.clear_alarm(code)
+        runner.acknowledge(PERSON)
+        if self.stack.world.truth.reservoir_nl() < 100_000:
+            self.stack.refill()
+        if self.stack.controller.state in (State.PAUSED, State.STOPPED):
+            self._ask(RequestKind.RESUME)
+
+    def _came(self) -> Came:
+        truth = self.stack.world.truth
+        codes = {data["code"] for data in records(self.stack, "alarm") if data["what"] == "raised"}
+        return Came(
+            state=self.stack.controller.state.value,
+            alarms=tuple(sorted(codes - QUIET)),
+            bolus=tuple(f"{n} {what}" for what, n in sorted(Counter(boluses(self.stack)).items())),
+            over=self._over,
+            unseen=max(0, truth.delivered_nl() - truth.counted_nl()),
+            above=self._above,
+            below=self._below,
+        )
