@@ -3,7 +3,7 @@
 Layer      kernel. The pure core (controller, therapy, safety.rules, safety.history) never imports this:
            ``now`` is a parameter there.
 Hazard     F-42 to F-47: wall-clock jumps, suspend, reboot.
-Tests      tests/unit/test_clock.py
+Tests      tests/unit/test_clock.py, tests/unit/test_live_trial.py
 """
 
 from __future__ import annotations
@@ -82,27 +82,26 @@ class VirtualClock:
     Args:
         utc_ms: UTC label of the first instant, ms since the epoch.
         boot_ms: reading of the boot-time clock at the first instant.
+
+    Attributes:
+        true_ms: milliseconds that have truly gone by since the clock was made; no jump or reboot touches it, and
+            only ``advance`` changes it.
     """
 
     def __init__(self, *, utc_ms: int = 0, boot_ms: int = 0) -> None:
-        self._true_ms = 0
+        self.true_ms = 0
         self._boot_offset = boot_ms
         self._utc_offset = utc_ms
         self._boots, self._boot_id = 0, "virtual-boot-0"
         self._followers: list[Callable[[int], None]] = []
 
-    @property
-    def true_ms(self) -> int:
-        """Milliseconds that have truly gone by since the clock was made; no jump or reboot touches it."""
-        return self._true_ms
-
     def boot_ms(self) -> int:
         """Simulated milliseconds since boot."""
-        return self._true_ms + self._boot_offset
+        return self.true_ms + self._boot_offset
 
     def utc_ms(self) -> int:
         """Simulated wall clock."""
-        return self._true_ms + self._utc_offset
+        return self.true_ms + self._utc_offset
 
     def boot_id(self) -> str:
         """Changes with each ``reboot``."""
@@ -120,9 +119,9 @@ class VirtualClock:
         """
         if ms < 0:
             raise ValueError(f"time does not run backwards: {ms} ms")
-        self._true_ms += ms
+        self.true_ms += ms
         for follower in self._followers:
-            follower(self._true_ms)
+            follower(self.true_ms)
 
     def advance_to_boot(self, boot_ms: int) -> None:
         """Advance until ``boot_ms()`` reads at least ``boot_ms``; a moment in the past moves nothing."""
@@ -136,4 +135,4 @@ class VirtualClock:
         """The host reboots: the boot-time clock starts again at zero under a new boot id."""
         self._boots += 1
         self._boot_id = f"virtual-boot-{self._boots}"
-        self._boot_offset = -self._true_ms
+        self._boot_offset = -self.true_ms

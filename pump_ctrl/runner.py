@@ -3,13 +3,14 @@
 Layer      runner. Single thread; the only place that reads the clock for the controller.
 Hazard     an effect done twice, a STOP that waits behind something else, a record lost on the way.
 Invariant  effects are done in order, STOP first; what a pump answers is fed back before anything else.
-Tests      tests/unit/test_runner.py, tests/properties/test_system_machine.py
+Tests      tests/unit/test_leave.py, tests/unit/test_dose_path_rules.py, tests/properties/test_system_machine.py
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, Protocol, assert_never
 
@@ -17,6 +18,7 @@ from pump_ctrl.clock import Clock
 from pump_ctrl.controller.core import Controller
 from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, Load, ReadStatus, Settle, Write
 from pump_ctrl.controller.events import (
+    TICK,
     AlarmsChanged,
     Answered,
     Confirmed,
@@ -31,22 +33,26 @@ from pump_ctrl.controller.events import (
     RequestKind,
     Settled,
     StatusRead,
-    Tick,
     Waiting,
 )
 from pump_ctrl.controller.machine import State
 from pump_ctrl.controller.people import HOLDABLE
 from pump_ctrl.controller.prescription import Offer, Prescription
-from pump_ctrl.drivers.base import Evidence, PumpStatus, Refused, Unknown
+from pump_ctrl.drivers.base import Acked, Evidence, PumpStatus, Refused, Unknown
 from pump_ctrl.errors import JournalError, LinkError, NotAllowed
 from pump_ctrl.safety.ask import Purpose
 from pump_ctrl.safety.guard import GuardedPump
 from pump_ctrl.safety.reconcile import Reconciliation
 from pump_ctrl.safety.state import LifeSign
+from pump_ctrl.therapy.refill import Filling
 
 Wait = Callable[[int], object]
 CLOCK_JUMP_MS: Final = 2_000
+VOUCHED: Final = frozenset(
+    {"refill-discrepancy", "over-delivery", "disagreement", "flow"}
+)  # only a person can say it is over
 LEAVE_MARGIN_MS: Final = 5_000  # a last hold ends so much earlier: there is no time to tell it twice
+NEVER: Final = 1 << 62
 NO_PLANS: Final[Mapping[str, Prescription]] = MappingProxyType({})
 
 
@@ -73,6 +79,8 @@ class Runner:
         journal: where the controller's records go.
         clock: read once per turn.
         wait: returns at the given boot time, or earlier when the pump has spoken by itself.
+        greet_ms: so long after a start the pump has forgotten a controller that died, and takes this one when it
+            says once more who it is; None for pumps that take anybody's commands.
     """
 
     def __init__(
@@ -82,10 +90,16 @@ class Runner:
         journal: Journal,
         clock: Clock,
         wait: Wait,
+        *,
+        greet_ms: int | None = None,
     ) -> None:
         self.controller, self.guard, self.journal = controller, guard, journal
         self._clock, self._wait = clock, wait
+        self._lookout = guard.lookout  # None: there is no second witness, and nobody looks for one
+        self._greet_ms, self._greet_at = greet_ms, NEVER
         self._load_refusal = ""
+        self._permits: Mapping[int, str] = {}  # of the journal that was taken up, with their purpose
+        self._met = False
         self._utc_offset = clock.utc_ms() - clock.boot_ms()
         self._forbidden: tuple[bool, bool] | None = None  # None: the controller has to be told in any case
 
@@ -96,38 +110,62 @@ class Runner:
     ) -> Reconciliation:
         """Take up the journal, ask the pump, and wait for a person unless the journal is new.
 
+        ``take_up`` and ``meet`` in one.
+        """
+        self.take_up(seen_alive, plans)
+        return self.meet()
+
+    def take_up(
+        self, seen_alive: LifeSign | None = None, plans: Mapping[str, Prescription] = NO_PLANS
+    ) -> None:
+        """Take up the journal; sends nothing. Until the pump is met nothing can be confirmed.
+
         Args:
             seen_alive: when the process before was last seen alive in RUN, if that is known.
             plans: by SHA-256, the plans that were in force before the controller's own, by this journal.
 
-        Returns:
-            The reconciliation that a person has to confirm, by its code.
-
         Raises:
             InvalidInput: a plan of the journal is missing, or another one than the controller's is in force.
             JournalError: the journal's sums are not those of these plans.
-            LinkError: the pump does not answer.
         """
         records = list(self.journal.records())
         self.controller.take_up(records, plans)
         self.guard.replay(records)
         self.guard.lived_until(seen_alive)
+        self.guard.clear_alarm("journal")  # this process writes it anew; it stays until somebody has seen it
+        self._permits = {
+            record.data["id"]: record.data["purpose"] for record in records if record.kind == "intent"
+        }
+
+    def meet(self) -> Reconciliation:
+        """Ask the pump who it is and what it did, and wait for a person unless the journal is new.
+
+        Returns:
+            The reconciliation that a person has to confirm, by its code.
+
+        Raises:
+            LinkError: the pump does not answer; this can be asked again.
+        """
         identity = self.guard.identify()
         if isinstance(identity, Unknown):
             raise LinkError(
-                f"The pump does not answer: {identity.detail}",
+                f"The pump does not answer as it should: {identity.detail.rstrip('.')}.",
                 pump_state="What it was told last goes on to its end.",
-                do_now="Check the cable and the power, then start again.",
+                do_now="See that port, cable, power and pump are those of the plan, then start again.",
             )
         status = self.guard.read_status()
         evidence = self.guard.settle()
-        permits = {record.data["id"]: record.data["purpose"] for record in records if record.kind == "intent"}
+        permits, self._met = self._permits, True
+        unused = isinstance(status, PumpStatus) and not status.delivered_nl
+        if self._greet_ms is not None and (permits or not unused):
+            self._greet_at = self._clock.boot_ms() + self._greet_ms
         if permits:
             self._wake(permits, status if isinstance(status, PumpStatus) else None, evidence)
+            self.guard.recognise()
         return self.guard.reconciliation()
 
     def _wake(self, permits: Mapping[int, str], status: PumpStatus | None, evidence: Evidence | None) -> None:
-        """D-13: leave a proven run alone where the plan says to hold; STOP anything else, and a prime."""
+        """D-13, D-18: leave a proven run alone where the plan says to hold; STOP anything else, and a prime."""
         self.guard.raise_alarm("waiting", "the controller was started again")
         hold = self.guard.hold_until_ms
         permit = None if status is None else self.guard.running_permit()
@@ -142,6 +180,11 @@ class Runner:
                 hold_until_ms=None if hold is None else hold - self._clock.boot_ms() + self._plan_ms(),
             )
         )
+
+    @property
+    def busy_ms(self) -> int | None:
+        """How long the pump may still listen to a controller before this one, at most; None where it does not."""
+        return None if self._greet_at == NEVER else max(0, self._greet_at - self._clock.boot_ms())
 
     def _plan_ms(self) -> int:
         """Plan time as the guard knows it, else by the wall clock until a person confirms it."""
@@ -165,7 +208,8 @@ class Runner:
             NotAllowed: no such command is unsettled, or nobody stands for it.
             JournalError: it could not be written.
         """
-        self.guard.resolve(permit_id, by, reason)
+        with self._durable():
+            self.guard.resolve(permit_id, by, reason)
         self._feed(Settled(None))
 
     def confirm(self, by: str, code: str, given: Mapping[str, int] | None = None) -> None:
@@ -179,6 +223,10 @@ class Runner:
         """
         if self.controller.state is not State.WAITING:
             raise NotAllowed("There is nothing to confirm.", pump_state="It goes on as it is.")
+        if not self._met:
+            raise LinkError(
+                "The pump has not been met since its line was lost.", do_now="Confirm when it is back."
+            )
         if self.guard.unsettled is not None:
             raise NotAllowed(
                 f"The outcome of command {self.guard.unsettled.id:x} is not known.",
@@ -191,17 +239,20 @@ class Runner:
                 f"The pump does not answer: {status.detail}", do_now="Confirm again when it does."
             )
         plan_ms = self._by_wall_clock()
-        self.guard.confirm(by=by, code=code, plan_ms=plan_ms, given=given)
+        with self._durable():
+            self.guard.confirm(by=by, code=code, plan_ms=plan_ms, given=given)
         self.guard.clear_alarm("waiting")
         self._forbidden = None
         self._feed(Confirmed(plan_ms, status))
 
     # Running.
 
-    def run_until(self, boot_ms: int, between: Callable[[], bool] = lambda: False) -> None:
+    def run_until(self, boot_ms: int, between: Callable[[], bool] | None = None) -> None:
         """Go on until the clock reads ``boot_ms``, or ``between`` two turns says that it is enough."""
-        while (now := self._clock.boot_ms()) < boot_ms and not between():
-            wake = min(self.controller.next_wakeup(), boot_ms)
+        while (now := self._clock.boot_ms()) < boot_ms and not (between is not None and between()):
+            wake = min(self.controller.next_wakeup(), self._greet_at, boot_ms)
+            if self._lookout is not None:
+                wake = min(wake, self._lookout.due_ms)
             if wake > now:
                 self._wait(wake)
             self.turn()
@@ -209,13 +260,20 @@ class Runner:
     def turn(self) -> None:
         """Take in what the pump said by itself, then let the controller do what is due."""
         self._look_at_clock()
+        if self._clock.boot_ms() >= self._greet_at:
+            self._greet_at = NEVER
+            self.guard.identify()
         for status in self.guard.notices():
             self._feed(StatusRead(status))
         if self.controller.bridging:
             for event in self._ledger():
                 self._feed(event)
+        if self._lookout is not None and self._clock.boot_ms() >= self._lookout.due_ms:
+            self.guard.look()
+            for event in self._look_at_alarms():
+                self._feed(event)
         if self._clock.boot_ms() >= self.controller.next_wakeup():
-            self._feed(Tick())
+            self._feed(TICK)
 
     def _look_at_clock(self) -> None:
         """A wall clock that jumps is an alarm and moves nothing: plan time goes by the boot clock (D-16)."""
@@ -233,17 +291,26 @@ class Runner:
             JournalError: it could not be written (a STOP is carried out all the same).
         """
         if kind is not RequestKind.STOP:
-            self.journal.append("request", {"id": request_id, "kind": kind.value})
+            with self._durable():
+                self.journal.append("request", {"id": request_id, "kind": kind.value})
         self._feed(Requested(request_id, kind))
 
+    def left_now(self) -> tuple[int, int]:
+        """Least and most that has left since the last fill, nL, as the pump tells it at this moment."""
+        self._feed(StatusRead(self.guard.read_status()))
+        return self.guard.left_by_now_nl
+
     def refill(
-        self, by: str, fill_nl: int, fluid: Mapping[str, int] | None = None, *, new_path: bool = False
+        self, by: str, filling: Filling, fluid: Mapping[str, int] | None = None, *, new_path: bool = False
     ) -> None:
         """A person has drawn out what was left and filled the reservoir; possible in every state.
 
+        What was found against what should have been is written down; where it is too far off, nothing is given
+        until somebody has looked (``vouch``).
+
         Args:
             by: who.
-            fill_nl: the most that the reservoir holds now, with what may have stayed under the fill.
+            filling: what was filled, and what was found before.
             fluid: its largest concentration of each drug, pg/mL; None: as the plan in force names it, or the
                 one that is loaded next.
             new_path: the path is new or was emptied and may be primed; that is done by the next resume or
@@ -255,8 +322,13 @@ class Runner:
         """
         if not by:
             raise NotAllowed("A refill needs a name.")
+        with self._durable():
+            self.journal.append("filling", {"by": by, **filling.as_json()})
+        if filling.off:  # before the refill is known: who dies in between leaves the alarm, not the refill
+            self.raise_alarm("refill-discrepancy", str(filling.check))
         low, high = self.guard.left_by_now_nl
-        self.guard.refill(by=by, fill_nl=fill_nl, fluid=fluid, new_path=new_path)
+        with self._durable():
+            self.guard.refill(by=by, fill_nl=filling.most_nl, fluid=fluid, new_path=new_path)
         self._feed(Refilled(low, high, other_fluid=fluid is not None, new_path=new_path))
 
     def load(self, prescription: Prescription, limits: bytes, by: str) -> bool:
@@ -274,9 +346,10 @@ class Runner:
         why = self.controller.load_refusal(prescription, left, now) if by else "a load needs a name"
         offer = Offer(prescription, limits, by)
         if not why:
-            self.journal.append(
-                "request", {"id": offer.id, "kind": "load", "plan": prescription.plan, "by": by}
-            )
+            with self._durable():
+                self.journal.append(
+                    "request", {"id": offer.id, "kind": "load", "plan": prescription.plan, "by": by}
+                )
             self._load_refusal = ""
             self._feed(Offered(offer))
             why = self._load_refusal
@@ -286,10 +359,40 @@ class Runner:
 
     def acknowledge(self, by: str) -> None:
         """Somebody has seen every active alarm; what is still true stays active."""
-        for alarm in self.guard.alarms:
-            self.guard.acknowledge(alarm.row.code, by)
+        with self._durable():
+            for alarm in self.guard.alarms:
+                self.guard.acknowledge(alarm.row.code, by)
         for event in self._look_at_alarms():
             self._feed(event)
+
+    def vouch(self, code: str, by: str, reason: str) -> None:
+        """A person has looked and stands for it that the cause of an alarm is gone, where no measurement can tell.
+
+        Raises:
+            NotAllowed: it is not active, it is not for a person to say, or nobody stands for it.
+            JournalError: it could not be written; the alarm stays.
+        """
+        if code not in VOUCHED:
+            raise NotAllowed(f"Nobody can vouch for {code}: it goes when its cause has gone, and was seen.")
+        if code not in {alarm.row.code for alarm in self.guard.alarms}:
+            raise NotAllowed(f"The alarm {code} is not active.", do_now="Look at pump-ctrl status.")
+        if not by or not reason:
+            raise NotAllowed("To vouch for the cause of an alarm needs a name and a reason.")
+        with self._durable():
+            self.journal.append("vouched", {"code": code, "by": by, "reason": reason})
+            self.guard.clear_alarm(code)
+            self.guard.acknowledge(code, by)
+        for event in self._look_at_alarms():
+            self._feed(event)
+
+    @contextmanager
+    def _durable(self) -> Iterator[None]:
+        """What a person wants has to be written first; where that fails the pump is stopped, and the person is told."""
+        try:
+            yield
+        except JournalError as error:
+            self.raise_alarm("journal", str(error))
+            raise
 
     def raise_alarm(self, code: str, detail: str) -> None:
         """Something outside went wrong: raise its alarm, and do at once what it asks for."""
@@ -321,15 +424,15 @@ class Runner:
             self._feed(Leaving(None))  # the hold was refused: what ran would go on for longer than it may
 
     def _feed(self, event: Event) -> None:
-        queue = deque([event])
+        queue, handle, boot_ms = deque((event,)), self.controller.handle, self._clock.boot_ms
         while queue:
-            effects = self.controller.handle(queue.popleft(), self._clock.boot_ms())
+            effects = handle(queue.popleft(), boot_ms())
             if len(effects) > 1:
                 effects.sort(key=_stop_first)
             for effect in effects:
-                queue.extend(self._do(effect))
+                queue += self._do(effect)
             if not queue:
-                queue.extend(self._look_at_alarms())
+                queue += self._look_at_alarms()
 
     def _do(self, effect: Effect) -> tuple[Event, ...]:
         match effect:
@@ -343,11 +446,14 @@ class Runner:
                 return ()
             case Deliver(ask):
                 outcome = self.guard.deliver(ask)
+                if isinstance(outcome, Acked):
+                    self._greet_at = NEVER  # it listens
                 if isinstance(outcome, Refused):
                     self.guard.identify()  # a pump that powered up anew, or forgot us, has to be met again
                 return (Answered(ask, outcome), *self._ledger())
             case ReadStatus():
-                return (StatusRead(self.guard.read_status()), *self._ledger())
+                told = StatusRead(self.guard.read_status())
+                return (told, *self._ledger()) if self.controller.bridging else (told,)
             case Halt(why):
                 return (Halted(self.guard.stop(why)),)
             case Settle():
@@ -385,12 +491,10 @@ class Runner:
         """
         if self.guard.stop_open and not self.controller.halting:
             return (Halted(Unknown("a STOP of the guard was not acknowledged")),)
-        inhibited = self.guard.inhibitions
-        forbid = (Purpose.HOLD if self.guard.waiting else Purpose.BASAL) in inhibited
-        held = Purpose.HOLD not in inhibited and self.guard.may_hold
-        if (forbid, held) == self._forbidden:
+        forbid, held = standing = self.guard.standing
+        if standing == self._forbidden:
             return ()
-        self._forbidden = (forbid, held)
+        self._forbidden = standing
         return (
             AlarmsChanged(forbid, tuple(alarm.row.code for alarm in self.guard.alarms), leave_running=held),
         )

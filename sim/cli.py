@@ -27,9 +27,13 @@ _WHERE: Final = {
     "reply": "wire, from pump to host",
     "wire": "wire, both ways",
     "pump": "pump",
+    "balance": "balance beside the pump",
+    "switch": "switch of the pump's power",
 }
 _UNITS: Final = {  # by the end of a parameter's name
     "nl_per_h": "nL/h",
+    "ug_per_h": "ug/h",
+    "_ug": "ug",
     "_nl": "nL",
     "ppm": "ppm",
     "percent": "%",
@@ -141,12 +145,37 @@ _NO = click.IntRange(0, 99)
 @click.option(
     "--fault", "faults", multiple=True, metavar="FAULT", help="[N/]NAME@TIME:key=value,...; N: which pump."
 )
+@click.option(
+    "--balance", "balances", multiple=True, metavar="PATH|HOST:PORT", help="A balance that its line ends on."
+)
+@click.option(
+    "--balance-quirk",
+    "balance_quirks",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What the balances are like; a wrong name lists what there is.",
+)
+@click.option(
+    "--power-switch",
+    "power_switches",
+    multiple=True,
+    metavar="PATH|HOST:PORT",
+    help="A relay board that switches its mains.",
+)
+@click.option(
+    "--power-switch-quirk",
+    "power_switch_quirks",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What the relay boards answer.",
+)
 @click.option("--tied", is_flag=True, help="End when standard input does.")
 def serve(control: Path | None, tied: bool, **options: Any) -> None:  # noqa: ANN401 - they are Order's
     """Serve simulated pumps in real time until told to end (Ctrl-C).
 
-    Prints `ready DEVICE-OR-URL` for each port when any client of the pump's protocol can open it. A pump stays when a
-    client goes; it ends with this process. Options that are given several times belong to the pumps in their order.
+    Prints `ready DEVICE-OR-URL` for each port when any client of the pump's protocol can open it, then `ready balance
+    DEVICE-OR-URL` and `ready power-switch DEVICE-OR-URL` for what stands beside. A pump stays when a client goes; it
+    ends with this process. Options that are given several times belong to the pumps in their order.
     """
     try:
         order = Order(**options)
@@ -163,7 +192,7 @@ def serve(control: Path | None, tied: bool, **options: Any) -> None:  # noqa: AN
         signal.signal(number, lambda *_: station.end())
     for line in lines:
         if line.port.name:
-            click.echo(f"ready {line.port.name}")
+            click.echo(" ".join(filter(None, ("ready", line.called, line.port.name))))
     station.run()
 
 

@@ -1,6 +1,7 @@
 """Faults as data: what can go wrong, when and how.
 
-Layer      sim. Imports the standard library only; `sim.world` and `sim.faults` make the faults happen.
+Layer      sim. Imports the standard library only; `sim.world`, `sim.faults`, `sim.balance` and
+           `sim.firmware.relay` make the faults happen.
 Rule       no random numbers: whoever runs a test chooses each fault, and its text is the bug report.
 Text       NAME@TIME:key=value,key=value with times in ms, s, min, h, d: `stall@3h`,
            `lose-reply@2d:type=commit,count=2`.
@@ -91,7 +92,7 @@ class Kind:
     """One named fault of the registry. `covers` are the numbers of the safety specification."""
 
     name: str
-    where: Literal["request", "reply", "wire", "pump"]
+    where: Literal["request", "reply", "wire", "pump", "balance", "switch"]
     does: str
     covers: str
     params: tuple[Param, ...] = ()
@@ -108,6 +109,14 @@ class Kind:
         names = ", ".join(p.name for p in self.params) or "none"
         raise ValueError(f"fault {self.name} has no parameter {name!r}; it has: {names}")
 
+    @property
+    def taker(self) -> str:
+        """What it has to be given to, in words."""
+        return _TAKERS.get(self.where, "the wire")
+
+
+_TAKERS: Final = {"pump": "the world", "balance": "the balance", "switch": "the power switch"}
+
 
 WHICH: Final = (  # of the messages, for every fault that befalls one
     Param(
@@ -120,6 +129,7 @@ WHICH: Final = (  # of the messages, for every fault that befalls one
     Param("nth", 1, "the first such message that is hit, counted from the fault's time on", least=1),
     Param("count", 1, "how many in a row are hit; 0 is all from then on"),
 )
+_MOST_UG: Final = 10**9
 _FOR: Final = Param("for", 0, "how long; 0 has no end of its own", time=True)
 
 
@@ -320,6 +330,59 @@ _ALL: Final = (
         "F-29",
         (Param("factor", 10, "times the rate; 1 ends it", least=1), _FOR),
     ),
+    Kind(
+        "balance-stuck",
+        "balance",
+        "the load cell gives the same for ever, and steadily; what is tared still is",
+        "blinds the balance to F-26 F-29 F-31",
+        (_FOR,),
+    ),
+    Kind(
+        "balance-touched",
+        "balance",
+        "somebody leans on the pan, or takes the vessel away for a while",
+        "near miss of F-26 F-31",
+        (
+            Param(
+                "how", "lean", "lean: on top of what stands there; lift: the vessel", choices=("lean", "lift")
+            ),
+            Param("by_ug", 50_000_000, "how hard; negative is upwards. Nothing to a lift", least=-_MOST_UG),
+            Param(
+                "left_ug",
+                0,
+                "how much more the vessel weighs afterwards; negative: a drop is lost",
+                least=-_MOST_UG,
+            ),
+            Param("for", 5_000, "how long", time=True, least=1),
+        ),
+    ),
+    Kind(
+        "balance-zeroed",
+        "balance",
+        "somebody presses the key that makes the display zero",
+        "near miss of F-26",
+    ),
+    Kind(
+        "balance-silent",
+        "balance",
+        "the balance neither hears nor answers",
+        "blinds the balance to F-26 F-29 F-31",
+        (_FOR,),
+    ),
+    Kind(
+        "balance-drift",
+        "balance",
+        "the display creeps; what it has crept stays",
+        "near miss of F-26 F-29",
+        (Param("ug_per_h", 500, "how fast; negative is downwards", least=-_MOST_UG), _FOR),
+    ),
+    Kind(
+        "relay-stuck",
+        "switch",
+        "the contact of the power switch stays as it is, whatever the coil does",
+        "F-30, its second stop",
+        (_FOR,),
+    ),
 )
 FAULTS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _ALL})
 
@@ -393,4 +456,9 @@ def pump_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
 
 def wire_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     """Those that happen on the way: for `FaultyWire`."""
-    return tuple(fault for fault in faults if fault.kind.where != "pump")
+    return tuple(fault for fault in faults if fault.kind.taker == "the wire")
+
+
+def bench_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Those of what stands beside the pump: for `Balance` and `RelayFirmware`."""
+    return tuple(fault for fault in faults if fault.kind.where in {"balance", "switch"})

@@ -17,6 +17,7 @@ from sim.fault_registry import (
     Fault,
     Kind,
     Param,
+    bench_faults,
     parse_time,
     pump_faults,
     time_text,
@@ -30,6 +31,7 @@ __all__ = [
     "FaultyWire",
     "Kind",
     "Param",
+    "bench_faults",
     "parse_time",
     "pump_faults",
     "time_text",
@@ -85,6 +87,7 @@ class FaultyWire:
     """
 
     __slots__ = (
+        "_faultless",
         "_flight",
         "_handle",
         "_inbox",
@@ -113,6 +116,7 @@ class FaultyWire:
         # arrival, number, whether to the pump, bytes, what they belong to
         self._flight: list[tuple[int, int, bool, bytes, Origin]] = []
         self._number = 0
+        self._faultless = True  # no fault waits for a message: most runs, and most of their time
         self._inbox = b""
         self._request: list[_Armed] = []
         self._reply: list[_Armed] = []
@@ -127,11 +131,11 @@ class FaultyWire:
         """Arm one more fault; one whose time is past counts from now on.
 
         Raises:
-            ValueError: it is a fault of the pump.
+            ValueError: it is no fault of the wire.
         """
         where = fault.kind.where
-        if where == "pump":
-            raise ValueError(f"{fault}: happens in the pump; give it to the world")
+        if fault.kind.taker != "the wire":
+            raise ValueError(f"{fault}: does not happen on the wire; give it to {fault.kind.taker}")
         if where == "request":
             self._request.append(_Armed(fault))
         elif where == "reply":
@@ -141,6 +145,7 @@ class FaultyWire:
         else:
             data = bytes.fromhex(fault.word("hex")) * fault.number("times")
             self._put(max(fault.at_ms, self._world.now_ms), fault.word("to") == "pump", data, "garbage")
+        self._faultless = not (self._request or self._reply or self._silences)
 
     def send(self, data: bytes, at_ms: int) -> None:
         """The host sends bytes at `at_ms`, now or later, and not before what it sent already.
@@ -152,6 +157,9 @@ class FaultyWire:
             raise ValueError(f"it is {self._world.now_ms} ms; nothing can be sent at {at_ms} ms")
         if self.tap:
             self.tap(at_ms, "host-sent", data)
+        if self._faultless:  # so nothing is held back either
+            self._put(at_ms + self._latency, True, data, data)
+            return
         overtaken, self._overtaken = self._overtaken, []
         self._pass(self._request, data, data, at_ms, to_pump=True)
         for late, origin in overtaken:
@@ -159,17 +167,25 @@ class FaultyWire:
 
     def advance(self, to_ms: int) -> None:
         """Let time pass until `to_ms`, in the world too; bytes that arrive at that instant are delivered."""
-        flight, world, take_pushed = self._flight, self._world, self._take_pushed
-        now_ms, pump_heard = world.now_ms, True
-        while pump_heard or now_ms < to_ms:
+        flight, world = self._flight, self._world
+        now_ms = world.now_ms
+        while True:
             at_ms = flight[0][0] if flight and flight[0][0] < to_ms else to_ms
             now_ms = at_ms if at_ms > now_ms else now_ms
             world.advance(now_ms)
-            for sent_ms, data in take_pushed():
-                self._collect(sent_ms, data)
-            pump_heard = False  # once it has, it may have something to do or to say at this very instant
-            while not pump_heard and flight and flight[0][0] <= now_ms and flight[0][0] <= to_ms:
-                pump_heard = self._arrive(now_ms)
+            if pushed := self._take_pushed():
+                self._collect(pushed)
+            while flight and flight[0][0] <= now_ms and flight[0][0] <= to_ms:
+                at_ms, _, to_pump, data, origin = heappop(flight)
+                if self.tap:
+                    self.tap(at_ms, "pump-got" if to_pump else "host-got", data)
+                if to_pump:
+                    self._hear(data, origin, at_ms, now_ms)
+                    break  # it may have something to do or to say at this very instant
+                self._inbox += data
+            else:
+                if now_ms >= to_ms:
+                    return
 
     def next_event_ms(self) -> int | None:
         """First moment at which the host may have something to notice; None for never.
@@ -189,32 +205,27 @@ class FaultyWire:
         data, self._inbox = self._inbox, b""
         return data
 
-    def _collect(self, at_ms: int, data: bytes) -> None:
+    def _collect(self, pushed: list[tuple[int, bytes]]) -> None:
         """Put what the pump sent unasked on its way."""
-        if self.tap:
-            self.tap(at_ms, "pump-sent", data)
-        self._pass(self._reply, data, "alarm", at_ms, to_pump=False)
+        for at_ms, data in pushed:
+            self._answer(data, "alarm", at_ms)
 
-    def _arrive(self, now_ms: int) -> bool:
-        """Deliver what comes next; whether it was to the pump."""
-        at_ms, _, to_pump, data, origin = heappop(self._flight)
-        if self.tap:
-            self.tap(at_ms, "pump-got" if to_pump else "host-got", data)
-        if not to_pump:
-            self._inbox += data
-            return False
+    def _hear(self, data: bytes, origin: Origin, at_ms: int, now_ms: int) -> None:
+        """The pump gets bytes, and what it says to them goes on its way."""
         reply = self._handle(data, now_ms)
         if reply:
             self._said.append(reply)
-            if self.tap:
-                self.tap(at_ms, "pump-sent", reply)
-            self._pass(self._reply, reply, origin, at_ms, to_pump=False)
-        return True
+            self._answer(reply, origin, at_ms)
+
+    def _answer(self, data: bytes, origin: Origin, at_ms: int) -> None:
+        if self.tap:
+            self.tap(at_ms, "pump-sent", data)
+        if self._faultless:
+            self._put(at_ms + self._latency, False, data, origin)
+        else:
+            self._pass(self._reply, data, origin, at_ms, to_pump=False)
 
     def _pass(self, armed: list[_Armed], data: bytes, origin: Origin, at_ms: int, *, to_pump: bool) -> None:
-        if not armed and not self._silences:  # a wire without faults: most runs, and most of their time
-            self._put(at_ms + self._latency, to_pump, data, origin)
-            return
         copies: Copies = [(0, data)]
         kind = origin if isinstance(origin, str) else self._kind_of(origin)
         for one in armed:

@@ -61,10 +61,10 @@ class PlungerMotor(Motor):
 
     def position(self, own_ms: int) -> int:
         """Where the plunger is, in 1/den steps."""
-        at = self._at + self._num * (own_ms - self._origin)
-        if self._limit is None:
+        at, limit = self._at + self._num * (own_ms - self._origin), self._limit
+        if limit is None or (at < limit if self._told >= 0 else at > limit):
             return at
-        return min(at, self._limit) if self._told >= 0 else max(at, self._limit)
+        return limit
 
     def steps(self, own_ms: int) -> int:
         """Steps forwards less steps backwards since the pump was built."""

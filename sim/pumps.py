@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from sim import models
-from sim.firmware import harvard_families, new_era_memory
+from sim.firmware import harvard_families, mt_sics, new_era_memory, relay
 from sim.firmware.base import Firmware
 from sim.firmware.harvard import HarvardFirmware
 from sim.firmware.new_era import NewEraFirmware
@@ -37,6 +37,8 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = (
             "event_pin": ("2", "3", "4", "6"),
             "target_counts_from": ("clear", "run"),
             "stall_ends_by": ("stop", "touch"),
+            "absent": ("ES", "EL"),
+            "answers": ("nothing", "frames", "text"),
         }
     )
 )
@@ -190,7 +192,7 @@ MAKERS: Final[Mapping[str, Callable[[Setup, Mechanism, int], Firmware]]] = Mappi
 
 # Quirks
 
-_Quirks = TypeVar("_Quirks", new_era_memory.Quirks, harvard_families.Quirks)
+_Quirks = TypeVar("_Quirks", new_era_memory.Quirks, harvard_families.Quirks, mt_sics.Quirks, relay.Quirks)
 
 
 def read_quirks(kind: type[_Quirks], given: Mapping[str, object]) -> _Quirks:

@@ -9,6 +9,7 @@ Tests      tests/unit/sim/test_world.py, tests/properties/test_world_step_indepe
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from heapq import heappop, heappush
 from typing import Final
 
@@ -34,6 +35,7 @@ class World:
     __slots__ = (
         "_agenda",
         "_alarm_nl",
+        "_cut_by",
         "_due",
         "_given",
         "capacity_nl",
@@ -53,8 +55,9 @@ class World:
         self.truth = Truth(self)
         self.now_ms = 0
         self._alarm_nl = setup.alarm_nl
-        self._due: list[tuple[int, int, Fault, bool]] = []  # at, number, fault, whether it begins
+        self._due: list[tuple[int, int, Callable[[], None]]] = []  # at, number, what happens
         self._given = 0
+        self._cut_by: set[str] = set()  # who holds the power back
         self.firmware.filled(0, setup.fill_nl, setup.alarm_nl)
         self.firmware.power_up(0)
         self._schedule(faults)
@@ -79,7 +82,7 @@ class World:
         """
         if to_ms < self.now_ms:
             raise ValueError(f"the world is at {self.now_ms} ms and cannot go back to {to_ms} ms")
-        if self._agenda.next_ms <= to_ms or self._due:
+        if self._agenda.next_ms <= to_ms or (self._due and self._due[0][0] <= to_ms):
             self._work_off(to_ms)
         self.now_ms = to_ms
 
@@ -93,9 +96,9 @@ class World:
                 if agenda.next_ms <= self.now_ms:
                     raise AssertionError(f"the pump has work at {agenda.next_ms} ms that it does not do")
             else:
-                at_ms, _, fault, begins = heappop(due)
+                at_ms, _, happen = heappop(due)
                 self.now_ms = max(self.now_ms, at_ms)
-                self._happen(fault, begins=begins)
+                happen()
 
     def next_event_ms(self) -> int | None:
         """When something happens next that can be noticed from outside: an alarm, a fault; None for never.
@@ -125,21 +128,29 @@ class World:
 
     def power_cycle(self) -> None:
         """Take the power away and give it back at once."""
-        self.firmware.power_up(self.now_ms)
+        self.power_on()
 
-    def power_off(self) -> None:
+    def power_off(self, by: str = "mains") -> None:
         """Take the power away: delivery ends, whatever the firmware believes."""
+        self._cut_by.add(by)
         self.firmware.power_off(self.now_ms)
 
-    def power_on(self) -> None:
-        """Give it back."""
-        self.firmware.power_up(self.now_ms)
+    def power_on(self, by: str = "mains") -> None:
+        """Give it back; the pump has it when nobody else still takes it away."""
+        self._cut_by.discard(by)
+        if not self._cut_by:
+            self.firmware.power_up(self.now_ms)
+
+    def call_at(self, at_ms: int, action: Callable[[], None]) -> None:
+        """Let what stands beside the pump act at an instant, in its turn among the faults."""
+        heappush(self._due, (at_ms, self._given, action))
+        self._given += 1
 
     def inject(self, fault: Fault) -> None:
         """Let a fault of the pump happen at its time, or now if that is past.
 
         Raises:
-            ValueError: it is a fault of the wire.
+            ValueError: it is no fault of the pump, or not of this one.
         """
         self._schedule((fault,))
         self.advance(self.now_ms)
@@ -147,21 +158,17 @@ class World:
     def _schedule(self, faults: Iterable[Fault]) -> None:
         for fault in faults:
             if fault.kind.where != "pump":
-                raise ValueError(f"{fault}: happens on the wire; give it to the wire")
+                raise ValueError(f"{fault}: does not happen in the pump; give it to {fault.kind.taker}")
             if fault.name in self.firmware.spared:
                 raise ValueError(f"{fault}: {self.model} cannot have it: {self.firmware.spared[fault.name]}")
-            self._push(fault.at_ms, fault, begins=True)
-
-    def _push(self, at_ms: int, fault: Fault, *, begins: bool) -> None:
-        heappush(self._due, (at_ms, self._given, fault, begins))
-        self._given += 1
+            self.call_at(fault.at_ms, partial(self._happen, fault, begins=True))
 
     def _happen(self, fault: Fault, *, begins: bool) -> None:
         _EFFECTS[fault.name](self, fault, begins)
         self._agenda.elapse(self.now_ms)
         lasts = "for" in (p.name for p in fault.kind.params) and fault.number("for")
         if begins and lasts:
-            self._push(self.now_ms + lasts, fault, begins=False)
+            self.call_at(self.now_ms + lasts, partial(self._happen, fault, begins=False))
 
 
 # What each fault of the pump does; `begins` is false when its span is over.
@@ -206,7 +213,7 @@ def _power_loss(world: World, fault: Fault, begins: bool) -> None:
         world.power_off()
         return
     world.power_on()
-    if rate := fault.number("then_nl_per_h"):
+    if (rate := fault.number("then_nl_per_h")) and not world.firmware.off:
         world.firmware.run_unasked(world.now_ms, rate)
 
 
@@ -232,7 +239,8 @@ def _stop_ignored(world: World, fault: Fault, _begins: bool) -> None:
 
 
 def _resume_after_reset(world: World, _fault: Fault, _begins: bool) -> None:
-    world.firmware.reset_and_go_on(world.now_ms)
+    if not world.firmware.off:  # without power nothing goes on
+        world.firmware.reset_and_go_on(world.now_ms)
 
 
 def _status_stuck(world: World, _fault: Fault, begins: bool) -> None:

@@ -34,3 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long_runs = [item for item in items if item.get_closest_marker("deep")]
     config.hook.pytest_deselected(items=long_runs)
     items[:] = [item for item in items if item not in set(long_runs)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what tests have counted, with ``record_property("count", ...)``: kills, cuts, and what came of them."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    counts = [text for report in reports for name, text in report.user_properties if name == "count"]
+    if counts:
+        terminalreporter.section("counts")
+    for text in sorted(set(counts)):
+        terminalreporter.write_line(str(text))

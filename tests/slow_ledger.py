@@ -106,9 +106,12 @@ def _strengths(limits: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _margin(row: Mapping[str, Any], part: str, strengths: Mapping[str, int]) -> Fraction:
-    """D-05: T_s at the highest rate and at every fall, and one pump step for each command in the window."""
+    """D-05: T_s at the highest rate and at every fall, and a step for each command of the window and two more.
+
+    The two: one that lies across either end of it, and one more that nobody planned, as a hostile request.
+    """
     doubt = Fraction((row[f"{part}_max_pg_per_h"] + row[f"{part}_fall_pg_per_h"]) * T_S, HOUR)
-    return doubt + Fraction(row["commands"] * STEP_NL * strengths[row["drug"]], 1_000_000)
+    return doubt + Fraction((row["commands"] + 2) * STEP_NL * strengths[row["drug"]], 1_000_000)
 
 
 def _cap_margin(limits: Mapping[str, Any], cap: Mapping[str, Any], strengths: Mapping[str, int]) -> Fraction:

@@ -194,7 +194,7 @@ class SystemChecks:
         After a confirm that moved plan time another basal account is open (D-16): then the caps alone bound all.
         """
         stack, truth = self.stack, self.stack.world.truth
-        found = oracle.truth_violations(stack.limits, truth, stack.profile.accuracy, self.now // 1_000)
+        found = oracle.truth_violations([stack.limits], truth, stack.profile.accuracy, self.now // 1_000)
         assert self.journal.books.moves or found == []
         for drug, pg_per_ml in self._strengths.items():
             even = STEP_NL * pg_per_ml // 1_000_000  # the truth flows evenly, up to a pump step ahead

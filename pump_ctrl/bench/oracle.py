@@ -3,12 +3,12 @@
 Layer      bench. Reads compiled limits, the simulator's truth and the ledger; shares no code with the guard.
 Invariant  a violation is found by exact comparison; a pump beyond its declared accuracy is one, since the
            truth is what counts for the patient on the bench.
-Tests      tests/unit/test_oracle.py
+Tests      tests/unit/test_simulate.py, tests/unit/test_cli_simulate.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -43,10 +43,30 @@ def limit_pg(limits: Mapping[str, Any], drug: str, hours: int) -> int:
 
     The margins of D-05 are in it: T_s times the highest rate and all falls, and one pump step a command.
     """
+    return min([_signed_pg(limits, drug, hours), *_caps_pg(limits, drug, hours)])
+
+
+def limit_across(plans: Sequence[Mapping[str, Any]], drug: str, hours: int) -> int:
+    """The same of a run in which one plan after the other was in force, pg: a window may meet several of them.
+
+    What they hold together, or the highest of their hard caps.
+    """
+    if len(plans) == 1:
+        return limit_pg(plans[0], drug, hours)
+    caps = [cap for limits in plans for cap in _caps_pg(limits, drug, hours)]
+    signed = sum(_signed_pg(limits, drug, hours) for limits in plans)
+    return min([signed, max(caps)]) if caps else signed
+
+
+def _signed_pg(limits: Mapping[str, Any], drug: str, hours: int) -> int:
     met = max(_met_pg(limits, drug, hours, account["from_ms"]) for account in limits["accounts"])
-    caps = [cap["pg"] for cap in limits["caps"] if (cap["drug"], cap["hours"]) == (drug, hours)]
+    return _prime_pg(limits, drug) + met
+
+
+def _caps_pg(limits: Mapping[str, Any], drug: str, hours: int) -> list[int]:
     margin = max((_margin_pg(limits, row) for row in _rows(limits, drug, hours)), default=0)
-    return min([_prime_pg(limits, drug) + met, *(int(cap) + margin for cap in caps)])
+    caps = (cap["pg"] for cap in limits["caps"] if (cap["drug"], cap["hours"]) == (drug, hours))
+    return [int(cap) + margin for cap in caps]
 
 
 def _met_pg(limits: Mapping[str, Any], drug: str, hours: int, end_ms: int) -> int:
@@ -84,14 +104,17 @@ def _margin_pg(limits: Mapping[str, Any], row: Mapping[str, Any]) -> int:
 
 
 def truth_violations(
-    limits: Mapping[str, Any], truth: Truth, accuracy: tuple[int, int], t_s: int
+    plans: Sequence[Mapping[str, Any]], truth: Truth, accuracy: tuple[int, int], t_s: int
 ) -> list[Violation]:
-    """S-01 on the truth: no window holds more than its limit at the pump's declared accuracy (per mille)."""
+    """S-01 on the truth: no window holds more than its limit at the pump's declared accuracy (per mille).
+
+    ``plans``: the limits of every plan that was in force, in order.
+    """
     found = []
     for drug in truth.drugs():
         for hours in HOURS:
             worst = truth.worst_window(drug, hours)
-            allowed = limit_pg(limits, drug, hours) * accuracy[1] // 1_000
+            allowed = limit_across(plans, drug, hours) * accuracy[1] // 1_000
             if worst > allowed:
                 found.append(
                     Violation(

@@ -9,20 +9,29 @@ Times are s from the plan's start (rounded down), volumes nL, masses ng (the wor
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from pump_ctrl.bench.oracle import Violation, Window
 from pump_ctrl.safety.alarms import ROWS
+from pump_ctrl.safety.ask import readable
 from pump_ctrl.units import Duration, Volume
 from sim.truth import Truth
 
 WORTH_TELLING_NL = 50  # smaller gaps are in the journal and in the sum, not in the list of events
 Row = dict[str, Any]
 CurvePoint = tuple[float, float]
+
+
+class Fill(NamedTuple):
+    """The reservoir was filled with ``filled_nl`` at ``t_s``, when ``left_nl`` had left the pump."""
+
+    t_s: float
+    left_nl: float
+    filled_nl: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,10 @@ class DrugResult:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Curves for the plot, breakpoints in s; the lists are those of the JSON."""
+    """Curves for the plot, breakpoints in s; the lists are those of the JSON.
+
+    ``labels``: from when on which plan was in force, s, and what its label says of each drug, pg/mL.
+    """
 
     rate: list[CurvePoint]
     planned: list[CurvePoint]
@@ -62,11 +74,12 @@ class Trace:
     alarms: list[Row]
     states: list[Row]
     events: list[tuple[int, str]]
+    labels: list[tuple[float, Mapping[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
-    """A finished run."""
+    """A finished run. ``refusals``: what people asked for and were refused, but for boluses, in words."""
 
     plan_id: str
     plan_sha256: str
@@ -81,6 +94,7 @@ class SimulationResult:
     violations: tuple[Violation, ...]
     trace: Trace
     counts: Mapping[str, int]
+    refusals: tuple[str, ...] = ()
 
     def as_json(self) -> Row:
         """One JSON object of the contract ``pump-ctrl/simulate/1``."""
@@ -162,39 +176,50 @@ def event_list(records: Iterable[Any], start_utc_ms: int) -> list[tuple[int, str
     """What happened, one line each, s from the start."""
     told: list[tuple[int, str]] = []
     for record in records:
-        if text := _told(record.kind, record.data):
+        tell = _TOLD.get(record.kind)
+        if tell is not None and (text := tell(record.data)):
             told.append(((record.utc_ms - start_utc_ms) // 1_000, text))
     return told
 
 
-def _told(kind: str, data: Mapping[str, Any]) -> str:
-    match kind:
-        case "asked":
-            volume = sum(span[3] for span in data["spans"])
-            until = data["spans"][-1][2] - data["spans"][0][1]
-            return f"{data['purpose']}: {Volume(volume)} in {len(data['spans'])} steps over {Duration(until)}"
-        case "bolus":
-            why = f" ({data['rule']}: {data['reason']})" if data["rule"] else ""
-            return f"{data['kind']} bolus {data['outcome']}: {Volume(data['delivered_nl'])}{why}"
-        case "missed" if Fraction(data["nl"]) < WORTH_TELLING_NL:
-            return ""
-        case "missed":
-            return f"missed {float(Fraction(data['nl'])) / 1_000:.3f} uL: {data['why']}"
-        case "alarm":
-            return f"alarm {data['code']} {data['what']}" + (f": {data['detail']}" if data["detail"] else "")
-        case "state":
-            return f"state {data['state']}"
-        case "stop":
-            return f"STOP: {data['why']} ({data['what']})"
-        case "confirm":
-            return f"confirmed by {data['by']}"
-        case "request":
-            return f"request {data['kind']}"
-        case "refill":
-            return f"refilled by {data['by']}: {Volume(data['fill_nl'])} at the most"
-        case "loaded":
-            return f"plan {data['plan'][:16]} loaded by {data['by']}"
-    return ""
+def _asked(data: Mapping[str, Any]) -> str:
+    volume = sum(span[3] for span in data["spans"])
+    until = data["spans"][-1][2] - data["spans"][0][1]
+    return f"{data['purpose']}: {Volume(volume)} in {len(data['spans'])} steps over {Duration(until)}"
+
+
+def _bolus(data: Mapping[str, Any]) -> str:
+    why = f" ({data['rule']}: {data['reason']})" if data["rule"] else ""
+    return f"{data['kind']} bolus {data['outcome']}: {Volume(data['delivered_nl'])}{why}"
+
+
+def _missed(data: Mapping[str, Any]) -> str:
+    nl = Fraction(data["nl"])
+    return "" if nl < WORTH_TELLING_NL else f"missed {float(nl) / 1_000:.3f} uL: {data['why']}"
+
+
+def _alarm(data: Mapping[str, Any]) -> str:
+    return f"alarm {data['code']} {data['what']}" + (
+        f": {readable(data['detail'])}" if data["detail"] else ""
+    )
+
+
+_TOLD: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "asked": _asked,
+    "bolus": _bolus,
+    "missed": _missed,
+    "alarm": _alarm,
+    "state": lambda data: f"state {data['state']}",
+    "stop": lambda data: f"STOP: {data['why']} ({data['what']})",
+    "power-cut": lambda data: f"power cut: {data['why']} ({data['what']})",
+    "seen": lambda data: f"the sensor proves {Volume(data['extra'])} more" if data["extra"] else "",
+    "confirm": lambda data: f"confirmed by {data['by']}",
+    "request": lambda data: f"request {data['kind']}",
+    "filling": lambda data: f"at the refill {data['check']}" if "check" in data else "",
+    "refill": lambda data: f"refilled by {data['by']}: {Volume(data['fill_nl'])} at the most",
+    "vouched": lambda data: f"{data['by']} vouches that {data['code']} is over: {data['reason']}",
+    "loaded": lambda data: f"plan {data['plan'][:16]} loaded by {data['by']}",
+}
 
 
 def delivered_curve(truth: Truth) -> list[CurvePoint]:
@@ -203,16 +228,16 @@ def delivered_curve(truth: Truth) -> list[CurvePoint]:
 
 
 def reservoir_curve(
-    delivered: Iterable[CurvePoint], filled_nl: int, fills: Iterable[CurvePoint]
+    delivered: Iterable[CurvePoint], filled_nl: float, fills: Iterable[Fill]
 ) -> Iterator[CurvePoint]:
-    """What is in the reservoir, nL; ``fills``: when it was filled anew, and what had left the pump by then."""
+    """What is in the reservoir, nL."""
     left_at_fill, coming = 0.0, deque(fills)
     for t, nl in delivered:
-        while coming and coming[0][0] <= t:
-            filled_at, at_fill = coming.popleft()
-            yield filled_at, filled_nl - (at_fill - left_at_fill)
-            yield filled_at, float(filled_nl)
-            left_at_fill = at_fill
+        while coming and coming[0].t_s <= t:
+            fill = coming.popleft()
+            yield fill.t_s, filled_nl - (fill.left_nl - left_at_fill)
+            yield fill.t_s, fill.filled_nl
+            left_at_fill, filled_nl = fill.left_nl, fill.filled_nl
         yield t, filled_nl - (nl - left_at_fill)
 
 

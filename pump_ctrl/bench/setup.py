@@ -14,7 +14,10 @@ from pump_ctrl.errors import InvalidInput
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import PumpProfile
 from pump_ctrl.therapy.volumes import nominal_catheter, nominal_path
-from sim.faults import Fault, FaultyWire
+from sim.balance import Balance
+from sim.faults import Fault, FaultyWire, bench_faults, pump_faults, wire_faults
+from sim.firmware.mt_sics import BalanceFirmware
+from sim.firmware.relay import RelayFirmware
 from sim.syringes import Syringe
 from sim.world import Setup, World
 
@@ -32,6 +35,7 @@ SYRINGE_PUMPS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 )
 
 # Half of what an exchange takes on the lines that these pumps have: 19200 baud, and USB.
+SECOND_LATENCY_MS: Final = 20
 LATENCY_MS: Final = MappingProxyType({"reference": 20, "new-era": 15, "harvard": 10})
 
 
@@ -90,14 +94,43 @@ def make_wire(setup: Setup, faults: Sequence[str], protocol: str = "reference") 
         InvalidInput: a fault that there is not, that this pump cannot have, or with a parameter that it does
         not have; or the pump cannot be as the setup says.
     """
+    parsed = _parsed(faults)
     try:
-        parsed = [Fault.parse(text) for text in faults]
-    except ValueError as error:
-        raise InvalidInput(f"{error}; see: pump-sim faults") from None
-    in_pump = [fault for fault in parsed if fault.kind.where == "pump"]
-    try:
-        world = World(setup, in_pump)
+        world = World(setup, pump_faults(parsed))
     except ValueError as error:
         raise InvalidInput(str(error)) from None
-    on_wire = [fault for fault in parsed if fault.kind.where != "pump"]
-    return world, FaultyWire(world.firmware, world, on_wire, LATENCY_MS[protocol])
+    return world, FaultyWire(world.firmware, world, wire_faults(parsed), LATENCY_MS[protocol])
+
+
+def make_second(
+    world: World, faults: Sequence[str], balance: Mapping[str, int] | None, *, power_cut: bool
+) -> tuple[FaultyWire | None, FaultyWire | None]:
+    """The wires of a balance and of a relay beside the pump, as far as they are wanted, with their own faults.
+
+    ``balance`` are the arguments of ``sim.balance.Balance`` that are to differ from its defaults.
+
+    Raises:
+        InvalidInput: a fault of something that is not there, or one that cannot be.
+    """
+    beside = bench_faults(_parsed(faults))
+    there = {"balance": balance is not None, "switch": power_cut}
+    for fault in beside:
+        if not there[fault.kind.where]:
+            option = "--balance" if fault.kind.where == "balance" else "--power-cut"
+            raise InvalidInput(f"{fault}: there is none to befall; add {option}")
+    weighs = switches = None
+    if balance is not None:
+        own = [fault for fault in beside if fault.kind.where == "balance"]
+        firmware = BalanceFirmware(Balance(world, **balance, faults=own))
+        weighs = FaultyWire(firmware, world, (), SECOND_LATENCY_MS)
+    if power_cut:
+        own = [fault for fault in beside if fault.kind.where == "switch"]
+        switches = FaultyWire(RelayFirmware(world, faults=own), world, (), SECOND_LATENCY_MS)
+    return weighs, switches
+
+
+def _parsed(faults: Sequence[str]) -> list[Fault]:
+    try:
+        return [Fault.parse(text) for text in faults]
+    except ValueError as error:
+        raise InvalidInput(f"{error}; see: pump-sim faults") from None

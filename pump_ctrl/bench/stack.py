@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pump_ctrl.assembly import assemble, prescription_of
-from pump_ctrl.bench.setup import concentrations, make_wire, world_setup
+from pump_ctrl.assembly import assemble, balance_of, prescription_of, relay_of, second_of
+from pump_ctrl.bench.setup import concentrations, make_second, make_wire, world_setup
 from pump_ctrl.clock import VirtualClock
 from pump_ctrl.controller.core import Controller
 from pump_ctrl.controller.events import RequestKind
@@ -24,13 +24,16 @@ from pump_ctrl.runner import Runner
 from pump_ctrl.safety.guard import GuardedPump
 from pump_ctrl.safety.reconcile import Reconciliation
 from pump_ctrl.safety.state import LifeSign
+from pump_ctrl.therapy.devices import load_balance, load_relay
 from pump_ctrl.therapy.formulary import Formulary
 from pump_ctrl.therapy.limits import compile_limits, limits_bytes
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import PumpProfile
+from pump_ctrl.therapy.refill import Filling, RefillCheck
 
 Journal = MemoryJournal | FileJournal
 PERSON = "simulated person"
+BALANCE, RELAY = "mt-sics", "lcus-1-no"
 SIGN_EVERY_MS = 300_000  # as a real process gives its signs of life
 
 
@@ -54,6 +57,9 @@ class SimulatedStack:
         seed: draws the pump's epochs.
         journal: where the records go; a new one in memory if left out. Its clock must be ``clock``.
         setup: changes to the simulated world, such as ``gain_ppm``.
+        balance: a balance stands under the line's end; what of it differs from ``sim.balance.Balance``. None: there
+            is none.
+        power_cut: a relay can take the pump's power away.
     """
 
     runner: Runner
@@ -72,6 +78,8 @@ class SimulatedStack:
         clock: VirtualClock | None = None,
         journal: Journal | None = None,
         setup: Mapping[str, Any] | None = None,
+        balance: Mapping[str, int] | None = None,
+        power_cut: bool = False,
     ) -> None:
         self.previous, self.profile, self.formulary = previous, profile, formulary
         self.clock = clock or VirtualClock(utc_ms=plan.start_utc_ms)
@@ -80,7 +88,13 @@ class SimulatedStack:
         self.world, self.wire = make_wire(replace(base, **(setup or {})), faults, profile.protocol)
         self._first, self._known = plan.sha256, {plan.sha256: self.prepared(plan, previous)}
         self._link = SimulatedLink(self.wire, self.clock)
-        self._owner = 1
+        weighs, switches = make_second(self.world, faults, balance, power_cut=power_cut)
+        self._second = second_of(
+            profile,
+            None if weighs is None else balance_of(load_balance(BALANCE), SimulatedLink(weighs, self.clock)),
+            None if switches is None else relay_of(load_relay(RELAY), SimulatedLink(switches, self.clock)),
+        )
+        self._owner, self._filled_nl = 1, plan.reservoir.filled.nl
         self._alive, self._sign = True, None  # type: bool, LifeSign | None
         self.reconciliation = self._start()
 
@@ -115,6 +129,7 @@ class SimulatedStack:
             self.clock,
             self._link.wait,
             self.stop_requested,
+            second=self._second,
         )
         self.guard, self.controller = self.runner.guard, self.runner.controller
         self._alive = True
@@ -168,11 +183,21 @@ class SimulatedStack:
         """Somebody asks the controller for something."""
         self.runner.request(request_id, kind)
 
-    def refill(self, plan: DosingPlan | None = None, *, new_path: bool = False) -> None:
-        """A person draws out what is left, fills as ``plan`` says (the one in force), and tells the controller."""
+    def refill(
+        self, plan: DosingPlan | None = None, *, new_path: bool = False, found_nl: int | None = None
+    ) -> None:
+        """A person draws out what is left, fills as ``plan`` says (the one in force), and tells the controller.
+
+        ``found_nl``: what the person says was drawn out; None if nobody measured it.
+        """
         reservoir, drugs = (plan or self.plan).reservoir, concentrations(plan or self.plan)
+        check = None
+        if found_nl is not None:
+            check = RefillCheck(self._filled_nl, self.runner.left_now(), found_nl, self.profile)
         self.world.refill(reservoir.filled.nl, drugs)
-        self.runner.refill(PERSON, reservoir.filled.nl + reservoir.residual[1].nl, new_path=new_path)
+        filling = Filling(reservoir.filled.nl, reservoir.residual[1].nl, check)
+        self.runner.refill(PERSON, filling, new_path=new_path)
+        self._filled_nl = reservoir.filled.nl
 
     def load(self, plan: DosingPlan, limits: dict[str, Any] | None = None) -> bool:
         """A person loads ``plan`` after the one in force; whether it is in force now, or waits for a bolus to end.

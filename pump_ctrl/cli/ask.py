@@ -158,27 +158,46 @@ def ack(journal: Path | None, request_id: str | None, as_json: bool, by: str | N
 
 @click.command("refill", cls=Command)
 @NEEDS_BY
-@click.option("--volume", required=True, metavar="VOLUME", help='What was filled in, such as "40 mL".')
+@click.option("--found", metavar="VOLUME|unknown", help="What was drawn out of the reservoir, or left in the old "
+              'syringe, such as "3.1 mL"; unknown if nobody measured it.')  # fmt: skip
+@click.option("--filled", metavar="VOLUME", help="What was filled in; as the plan says unless it is given.")
 @click.option("--new-path", is_flag=True, help="Tubing or catheter is new or was emptied, and may be primed.")
 @_asks
 def refill(
-    journal: Path | None, request_id: str | None, as_json: bool, by: str, volume: str, new_path: bool
+    journal: Path | None,
+    request_id: str | None,
+    as_json: bool,
+    by: str,
+    found: str | None,
+    filled: str | None,
+    new_path: bool,
 ) -> None:
-    """Say that the reservoir was emptied and filled with VOLUME of what the plan names."""
-    ask("refill", journal, request_id, as_json, by=by, volume=volume, new_path=new_path)
+    """Say that the reservoir was emptied and filled anew with what the plan names, or the syringe changed.
+
+    What was found is compared with what should have been left. If it is too far off, nothing is given until somebody
+    has looked: pump-ctrl resolve refill-discrepancy.
+    """
+    if found is None:
+        raise click.UsageError(
+            "Say what was drawn out (or left in the old syringe): --found '3.1 mL'; --found unknown if nobody "
+            "measured it."
+        )
+    more = {"found": found} if filled is None else {"found": found, "filled": filled}
+    ask("refill", journal, request_id, as_json, by=by, new_path=new_path, **more)
 
 
 @click.command("resolve", cls=Command)
-@click.argument("command", metavar="ID")
+@click.argument("command", metavar="ID|ALARM")
 @NEEDS_BY
 @click.option("--reason", required=True, metavar="TEXT", help="Why it is certain.")
 @_asks
 def resolve(
     journal: Path | None, request_id: str | None, as_json: bool, command: str, by: str, reason: str
 ) -> None:
-    """Vouch that command ID, whose outcome the pump cannot tell, can begin no more.
+    """Vouch for what the pump cannot tell: that a command can begin no more, or that the cause of an alarm is gone.
 
-    It counts as given in full, the pump is stopped, and new commands are possible again.
+    Command ID counts as given in full, the pump is stopped, and new commands are possible again. ALARM is one that only
+    a person can judge: refill-discrepancy, disagreement, over-delivery, flow.
     """
     ask("resolve", journal, request_id, as_json, command=command, by=by, reason=reason)
 

@@ -27,6 +27,9 @@ PREVIOUS = click.option(
     "--previous", type=PLAN_FILE, metavar="PLAN", help="The plan in force, where PLAN names one."
 )
 PUMP = click.option("--pump", metavar="NAME|FILE", help="Use another pump than the plan names.")
+OWN_PUMP = click.option(
+    "--pump", metavar="NAME|FILE", help="The profile of the plan's pump, if it is not one of the package."
+)
 FORMULARY = click.option(
     "--formulary",
     type=PLAN_FILE,
@@ -96,8 +99,8 @@ class Places:
         return line_of(self._lines, tuple(_path(field)))
 
     def of(self, field: str) -> str:
-        """``plan.toml:17: reservoir.drugs[1].name``; what is not of the plan stands alone."""
-        key = field.partition(".")[0]
+        """``plan.toml:17: reservoir.drugs#2.name``; what is not of the plan stands alone."""
+        key = next(_path(field))
         if any(key in (name, info.alias) for name, info in DosingPlan.model_fields.items()):
             return str(Problem(self._file, self.line(field), "", field))
         return field
@@ -105,9 +108,9 @@ class Places:
 
 def _path(field: str) -> Iterator[str | int]:
     for part in field.split("."):
-        name, *indices = part.replace("]", "").split("[")
+        name, *numbers = part.split("#")
         yield name
-        yield from (int(index) for index in indices)
+        yield from (int(number) - 1 for number in numbers)
 
 
 def open_plan(plan: Path, previous: Path | None, pump: str | None, formulary: Path | None = None) -> Opened:
@@ -118,17 +121,43 @@ def open_plan(plan: Path, previous: Path | None, pump: str | None, formulary: Pa
     """
     asked = load_plan(plan)
     before = load_plan(previous) if previous is not None else None
-    profile = open_profile(pump) if pump else _pump_of(plan, asked)
+    profile = open_profile(pump) if pump else pump_of(plan, asked)
     return Opened(plan, asked, before, profile, load_formulary(formulary), formulary)
 
 
-def _pump_of(file: Path, plan: DosingPlan) -> PumpProfile:
+def pump_of(file: Path, plan: DosingPlan) -> PumpProfile:
+    """Find the package's profile of the pump that the plan of ``file`` names.
+
+    Raises:
+        InvalidInput: the package has none of that name.
+    """
     try:
         return load_profile(plan.pump)
     except InvalidInput as error:
         line = Places(read_document(file)).line("pump")
-        found = (replace(problem, file=str(file), line=line) for problem in error.problems)
+        own = f"or --pump with a profile file of one's own, {plan.pump}.toml"
+        found = (
+            replace(problem, file=str(file), line=line, allowed=f"{problem.allowed}; {own}")
+            for problem in error.problems
+        )
         raise InvalidInput(tuple(found)) from None
+
+
+def own_pump_of(file: Path, plan: DosingPlan, pump: str | None) -> PumpProfile:
+    """Find the profile of the plan's own pump: ``pump``, if it is the one that the plan names, or the package's.
+
+    Raises:
+        InvalidInput: there is no such profile.
+        NotAllowed: ``pump`` is another one than the plan names.
+    """
+    profile = open_profile(pump) if pump else pump_of(file, plan)
+    if profile.name != plan.pump:
+        raise NotAllowed(
+            f"{plan.id} is for the pump {plan.pump}, and --pump is {profile.name}.",
+            do_now="A plan is signed and run for its own pump. Give that one's profile (a file goes by its name, "
+            f'without .toml), or write pump = "{profile.name}" in the plan and sign it.',
+        )
+    return profile
 
 
 def open_profile(name: str) -> PumpProfile:

@@ -16,7 +16,20 @@ from typing import Any, Final
 
 import click
 
-from pump_ctrl.cli.files import FORMULARY, PREVIOUS, PUMP, Opened, Places, open_plan, plan_json, told
+from pump_ctrl.cli.files import (
+    FORMULARY,
+    OWN_PUMP,
+    PREVIOUS,
+    PUMP,
+    Opened,
+    Places,
+    open_plan,
+    open_profile,
+    own_pump_of,
+    plan_json,
+    pump_of,
+    told,
+)
 from pump_ctrl.cli.lazy import Group
 from pump_ctrl.cli.options import AS_JSON, PLAN_FILE
 from pump_ctrl.cli.plan_text import changed_lines, figures, figures_json, heading
@@ -28,7 +41,6 @@ from pump_ctrl.therapy.approval import approve as sign
 from pump_ctrl.therapy.overview import overview
 from pump_ctrl.therapy.plan import load_plan
 from pump_ctrl.therapy.plan_toml import read_document
-from pump_ctrl.therapy.profiles import load_profile
 from pump_ctrl.therapy.review import Finding, blocked, side_by_side
 
 _REFUSED: Final = 3
@@ -172,11 +184,17 @@ def _figures_json(opened: Opened) -> dict[str, Any]:
 @click.argument("in_force", metavar="OLD", type=PLAN_FILE)
 @click.argument("pending", metavar="NEW", type=PLAN_FILE)
 @click.option("--changed", is_flag=True, help="Leave out the rows that are the same.")
+@OWN_PUMP
 @AS_JSON
-def diff(in_force: Path, pending: Path, changed: bool, as_json: bool) -> None:
+def diff(in_force: Path, pending: Path, changed: bool, pump: str | None, as_json: bool) -> None:
     """Put two plans side by side, changed rows marked with *: derived figures first, then every field."""
     old, new = load_plan(in_force), load_plan(pending)
-    rows = side_by_side(old, new, load_profile(new.pump), load_profile(old.pump))
+    own = open_profile(pump) if pump else None
+    profiles = [
+        own if own is not None and own.name == each.pump else pump_of(file, each)
+        for file, each in ((pending, new), (in_force, old))
+    ]
+    rows = side_by_side(old, new, *profiles)
     shown = [row for row in rows if row.marked or not changed]
     if as_json:
         say_json(
@@ -208,6 +226,7 @@ def _rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
 @plan.command("approve")
 @click.argument("plan_file", metavar="PLAN", type=PLAN_FILE)
 @PREVIOUS
+@OWN_PUMP
 @FORMULARY
 @click.option("--signer", required=True, metavar="NAME", help="Who signs.")
 @click.option("--second", metavar="NAME", help="The second person, where a finding needs one.")
@@ -222,6 +241,7 @@ def _rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
 def approve(
     plan_file: Path,
     previous: Path | None,
+    pump: str | None,
     formulary: Path | None,
     signer: str,
     second: str | None,
@@ -229,7 +249,8 @@ def approve(
     as_json: bool,
 ) -> None:
     """Sign PLAN with its compiled limits. Writes PLAN.approval.json beside it; refuses a blocked plan."""
-    opened = open_plan(plan_file, previous, None, formulary)
+    opened = open_plan(plan_file, previous, pump, formulary)
+    own_pump_of(opened.file, opened.plan, pump)
     given = _reasons(reasons)
     opened.refuse_blocked(opened.review())
     signed = _signed(opened, signer, second, given)

@@ -3,7 +3,7 @@
 Layer      cli. Words only; every figure is the controller's.
 Hazard     a sentence that a tired person reads the wrong way round.
 Invariant  times are the plan's own wall clock, the month a word; what is not known is never told as known.
-Tests      tests/unit/test_cli_run.py
+Tests      tests/unit/test_cli_run.py, tests/unit/test_cli_restart.py
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from pump_ctrl.cli.second_text import power_cut_line, seen_line, witness_rows
 from pump_ctrl.cli.text import date, indented, length, local, ml, pairs
 from pump_ctrl.journal import Record
 from pump_ctrl.live.advice import advice
-from pump_ctrl.live.outcome import why
+from pump_ctrl.live.outcome import busy_words, why
 from pump_ctrl.safety.alarms import ROWS
+from pump_ctrl.safety.ask import readable
 
 if TYPE_CHECKING:  # who asks for a status need not wait for the reader of plans
     from pump_ctrl.live.order import Parting
     from pump_ctrl.therapy.plan import DosingPlan
-    from pump_ctrl.therapy.profiles import PumpProfile
 
 Status = Mapping[str, Any]
 STATES: Final = {
@@ -36,10 +37,11 @@ STATES: Final = {
     "UNCERTAIN": "the outcome of a command is not known; nothing new is given until the pump has told it",
     "PAUSED": "paused; nothing is given until: pump-ctrl resume",
     "STOPPED": "the pump was told to stop; nothing is given until: pump-ctrl resume",
-    "FAULT": "an alarm forbids delivery; nothing is given until: pump-ctrl ack, then pump-ctrl resume",
+    "FAULT": "an alarm forbids delivery; nothing is given until its cause is gone, then: pump-ctrl ack, and pump-ctrl "
+    "resume",
 }
+NOT_TAKEN: Final = {"busy": " (it may still listen to a controller before this one; it is asked again)"}
 WORTH_NL: Final = 100  # a gap of less than a pump's step is in the sums, and worth no line
-_LATE_MS: Final = 300_000
 
 
 class Times:
@@ -97,7 +99,9 @@ def _intent(data: Mapping[str, Any]) -> str:
 def _outcome(data: Mapping[str, Any]) -> str:
     if data["what"] == "unknown":
         return f"NOT KNOWN whether the pump took it: {data['detail']}. It counts as given (command {data['id']:x})"
-    return "" if data["what"] == "acked" else f"The pump did not take it: {data['code']}"
+    if data["what"] == "acked":
+        return ""
+    return f"The pump did not take it: {data['code']}{NOT_TAKEN.get(data['code'], '')}"
 
 
 def _evidence(data: Mapping[str, Any]) -> str:
@@ -128,7 +132,7 @@ def _alarm(data: Mapping[str, Any]) -> str:
         return f"Alarm {code} was seen by {data['by']}"
     priority = "" if row is None else f", {row.priority.value} priority"
     condition = "" if row is None else f": {row.condition}"
-    detail = f" ({data['detail']})" if data["detail"] else ""
+    detail = f" ({readable(data['detail'])})" if data["detail"] else ""
     return f"ALARM {code}{priority}{condition}{detail}. {advice(code)}"
 
 
@@ -156,9 +160,14 @@ _TOLD: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyTyp
         "alarm": _alarm,
         "missed": _missed,
         "stop": _stop,
+        "power-cut": power_cut_line,
+        "seen": seen_line,
         "console": lambda data: f"Asked: {data['do']} ({data['id']})",
         "told": lambda data: f"Answered: {data['text'].splitlines()[0]}" if data["exit"] else "",
         "refill": lambda data: f"Filled by {data['by']}: at most {ml(data['fill_nl'])} in the reservoir",
+        "vouched": lambda data: (
+            f"{data['by']} vouches that the cause of {data['code']} is gone: {data['reason']}"
+        ),
         "resolve": lambda data: f"Command {data['id']:x} resolved by {data['by']}: {data['reason']}",
         "confirm": lambda data: f"Confirmed by {data['by']} (code {data['code']})",
         "loaded": lambda data: f"Another plan is in force: {data['plan'][:12]}..., loaded by {data['by']}",
@@ -173,34 +182,6 @@ _TOLD: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyTyp
 # --- start and end ------------------------------------------------------------------------------------------
 
 
-def start_lines(plan: DosingPlan, profile: PumpProfile, port: str, speed: int, now_utc_ms: int) -> list[str]:
-    """Which plan, which pump, what happens when control is lost, and when it starts."""
-    times = Times(plan.utc_offset_ms)
-    hold = None if plan.on_loss is None else plan.on_loss.hold
-    loss = (
-        "the pump is stopped"
-        if hold is None
-        else f"the lowest rate is held for {hold} at most, then nothing flows"
-    )
-    rows = [
-        ("plan", f"{plan.id}: {plan.title}"),
-        ("for", plan.patient),
-        ("pump", f"{profile.name} at {port}"),
-        ("now", f"{times.full(now_utc_ms)} (the plan's wall clock)"),
-        ("plan began" if plan.start_utc_ms <= now_utc_ms else "plan begins", times.full(plan.start_utc_ms)),
-        ("control lost", loss),
-    ]
-    lines = pairs(rows)
-    if speed > 1:
-        lines.append(f"A trial on a simulated pump: time runs {speed} times as fast.")
-    if now_utc_ms - plan.start_utc_ms > _LATE_MS:
-        late = length(now_utc_ms - plan.start_utc_ms)
-        lines.append(
-            f"The plan's start was {late} ago. What it asked for meanwhile and was not given is missed."
-        )
-    return lines
-
-
 def found_lines(status: Status, plan: DosingPlan, journal: Path) -> list[str]:
     """What a start found: given, may have been given, and what to type next."""
     found = status["reconciliation"]
@@ -213,10 +194,22 @@ def found_lines(status: Status, plan: DosingPlan, journal: Path) -> list[str]:
         "",
     ]
     lines += indented(found["words"].splitlines())
-    lines += ["", *_runs_now(status, times)]
+    lines += ["", *_runs_now(status, times), *_busy_lines(status)]
     if status["unsettled"] is not None:
         lines += _unsettled_lines(status)
     return [*lines, "If that is right, type in another terminal:", f"  {_confirm_command(status, journal)}"]
+
+
+def changed_lines(status: Status, journal: Path) -> list[str]:
+    """What has to be confirmed now, after the words that were printed before are no more true."""
+    words = status["reconciliation"]["words"].splitlines()
+    return [
+        "",
+        "What has to be confirmed has changed. It is now:",
+        *indented(words),
+        "If that is right, type in another terminal (the code before is void):",
+        f"  {_confirm_command(status, journal)}",
+    ]
 
 
 def _confirm_command(status: Status, journal: Path) -> str:
@@ -224,12 +217,24 @@ def _confirm_command(status: Status, journal: Path) -> str:
 
 
 def _unsettled_lines(status: Status) -> list[str]:
-    open_ = status["unsettled"]
+    open_, name = status["unsettled"], status["unsettled"]["id"]
+    what = f"{ml(open_['volume_nl'])}, {ml(open_['bolus_nl'])} of it as a bolus" if open_["bolus_nl"] else ""
     return [
-        f"The pump has not told yet what became of command {open_['id']}, {ml(open_['volume_nl'])}; it is asked again "
-        "and again. If it never can, look at the pump, make sure that it stands still, and type:",
-        f"  pump-ctrl resolve {open_['id']} --by NAME --reason TEXT",
+        f"The pump has not told yet what became of command {name} ({what or ml(open_['volume_nl'])}); it is asked "
+        "again and again. If it never can, stop it, look that it stands still, and type:",
+        "  pump-ctrl stop",
+        f"  pump-ctrl resolve {name} --by NAME --reason TEXT",
         "",
+    ]
+
+
+def _busy_lines(status: Status) -> list[str]:
+    """For a minute after a kill the pump obeys STOP, answers, and refuses what is new."""
+    seconds = status["busy_s"]
+    if seconds is None:
+        return []
+    return [
+        f"{busy_words(seconds)} STOP works at once, and what runs goes on; nobody has to wait before typing."
     ]
 
 
@@ -306,6 +311,8 @@ def status_lines(status: Status, journal: Path) -> list[str]:
         ("reservoir", f"{ml(left['low'])} to {ml(left['high'])}"),
         *_next_rows(status, times),
         ("pump", _pump_words(status["pump"])),
+        ("", "" if status["busy_s"] is None else busy_words(status["busy_s"])),
+        *witness_rows(status["witness"]),
     ]
     lines = [*_state_lines(status), *pairs(rows), *_alarm_lines(status["alarms"])]
     if status["unsettled"] is not None:
@@ -327,7 +334,7 @@ def _state_lines(status: Status) -> list[str]:
 def _next_rows(status: Status, times: Times) -> Iterable[tuple[str, str]]:
     ahead, run = status["next"], status["run"]
     if run is not None:
-        yield "told", f"{run['purpose']}, {ml(run['volume_nl'])}, ends {times.full(run['until_utc_ms'])}"
+        yield "told", _told_run(run, status["plan_utc_ms"], times)
     if ahead["bolus"] is not None:
         bolus = ahead["bolus"]
         yield "next bolus", f"{times.full(bolus['at_utc_ms'])}, {ml(bolus['volume_nl'])}"
@@ -337,6 +344,17 @@ def _next_rows(status: Status, times: Times) -> Iterable[tuple[str, str]]:
         yield "hold ends", times.full(ahead["hold_ends_utc_ms"])
     if ahead["load_waits"]:
         yield "load", "another plan waits for the end of a bolus"
+
+
+def _told_run(run: Status, now_ms: int, times: Times) -> str:
+    """What the pump was told last, and when it ends by itself."""
+    until = f"until {times.full(run['until_utc_ms'])} at the latest"
+    if not run["bolus_nl"]:
+        return f"{run['purpose']}, {ml(run['volume_nl'])} {until}"
+    if now_ms >= run["bolus_until_utc_ms"]:
+        return f"basal {until}"
+    ends = times.short(run["bolus_until_utc_ms"]).strip()
+    return f"{run['purpose']} bolus of {ml(run['bolus_nl'])} until {ends}, then basal {until}"
 
 
 def _pump_words(pump: Status | None) -> str:
@@ -352,5 +370,5 @@ def _alarm_lines(alarms: list[Status]) -> list[str]:
         gone = "" if alarm["holds"] else "; its cause has gone"
         seen = "seen" if alarm["acknowledged"] else "NOT SEEN BY ANYBODY"
         lines += ["", f"ALARM {alarm['code']} ({alarm['priority']}; {seen}{gone}): {alarm['condition']}."]
-        lines += indented([alarm["detail"], alarm["do"]] if alarm["detail"] else [alarm["do"]])
+        lines += indented([readable(alarm["detail"]), alarm["do"]] if alarm["detail"] else [alarm["do"]])
     return lines

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ import click
 
 from pump_ctrl.bench.axes import Heading
 from pump_ctrl.bench.plots import draw
-from pump_ctrl.bench.request import KINDS, Request, parse_request
+from pump_ctrl.bench.request import FORMS, KINDS, Request, parse_request
 from pump_ctrl.bench.simulate import SimulationResult
 from pump_ctrl.bench.simulate import simulate as run_plan
 from pump_ctrl.cli.files import FORMULARY, PREVIOUS, PUMP, Opened, open_plan
@@ -57,6 +58,8 @@ def _requests(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     try:
         return tuple(parse_request(value) for value in values)
     except InvalidInput as error:
+        if any(problem.file for problem in error.problems):
+            raise  # a plan that was named is wrong, not how it was named
         raise click.BadParameter(str(error), ctx, param) from None
 
 
@@ -79,7 +82,8 @@ _OUT: Final = click.Path(dir_okay=False, path_type=Path)
 
 @click.command(
     cls=Command,
-    epilog=f"Requests: {', '.join(KINDS)}. Faults: pump-sim faults lists them with their parameters.",
+    epilog=f"Requests: {', '.join(FORMS.get(kind, kind) for kind in KINDS)}. Faults: pump-sim faults lists them with "
+    "their parameters.",
 )
 @click.argument("plan_file", metavar="PLAN", type=PLAN_FILE)
 @PREVIOUS
@@ -103,6 +107,10 @@ _OUT: Final = click.Path(dir_okay=False, path_type=Path)
     metavar="N",
     help="Seed of what is random, 0 if not given.",
 )
+@click.option(
+    "--balance", is_flag=True, help="A balance stands under the line's end and is read (see run --balance)."
+)
+@click.option("--power-cut", is_flag=True, help="A relay can take the pump's power away.")
 @click.option("--plot", type=_OUT, callback=_new_file, metavar="OUT.svg", help="Draw the run.")
 @click.option(
     "--journal",
@@ -124,6 +132,8 @@ def simulate(
     requests: tuple[Request, ...],
     faults: tuple[str, ...],
     seed: int,
+    balance: bool,
+    power_cut: bool,
     plot: Path | None,
     journal_file: Path | None,
     as_json: bool,
@@ -132,6 +142,7 @@ def simulate(
     _refuse_to_draw_over(plot, (plan_file, previous, formulary, journal_file))
     opened = open_plan(plan_file, previous, pump, formulary)
     opened.refuse_blocked(opened.review())
+    _refuse_blocked_loads(opened, requests)
     for notice in (*opened.notices, *_too_late(length, requests, faults)):
         click.echo(notice, err=True)
     clock = VirtualClock(utc_ms=opened.plan.start_utc_ms)
@@ -146,6 +157,8 @@ def simulate(
             requests=requests,
             faults=faults,
             seed=seed,
+            balance={} if balance else None,
+            power_cut=power_cut,
             clock=clock,
             journal=journal,
             progress=progress,
@@ -155,8 +168,20 @@ def simulate(
         click.echo(f"Kept: {journal_file}", err=True)
     if plot is not None:
         _write(plot, draw(result.trace, _heading(opened, result)))
+    for refusal in result.refusals:
+        click.echo(f"Refused at {refusal}", err=True)
     _print(result, opened, as_json)
     ctx.exit(_VIOLATED if result.violations else 0)
+
+
+def _refuse_blocked_loads(opened: Opened, requests: Iterable[Request]) -> None:
+    """A plan that is to be loaded on the way is reviewed as the first one is, after the one before it."""
+    before = opened.plan
+    for request in sorted(requests, key=lambda request: request.at_ms):
+        if request.kind == "load" and request.plan is not None and request.file is not None:
+            later = replace(opened, file=request.file, plan=request.plan, previous=before)
+            later.refuse_blocked(later.review())
+            before = request.plan
 
 
 def _refuse_to_draw_over(plot: Path | None, others: Iterable[Path | None]) -> None:

@@ -30,8 +30,8 @@ _WAITS: Final = {  # states in which nothing new is given, and what ends them
     "UNCERTAIN": "the outcome of a command is unknown; nothing new is given until the pump has told it",
     "PAUSED": "paused; nothing is given until a person resumes (--request TIME=resume)",
     "STOPPED": "stopped by a person; nothing is given until a person resumes (--request TIME=resume)",
-    "FAULT": "an alarm forbids delivery; nothing is given until a person acknowledges (--request TIME=ack) "
-    "and resumes (--request TIME=resume)",
+    "FAULT": "an alarm forbids delivery; nothing is given until a person acknowledges (--request TIME=ack), "
+    "looks where only a person can (--request TIME=resolve), and resumes (--request TIME=resume)",
 }
 _MOST: Final = 12  # rows of a list that may be long; --json has all of them
 
@@ -50,6 +50,10 @@ class Curves(Protocol):
     @property
     def delivered(self) -> Sequence[tuple[float, float]]:
         """What truly left the pump since the start."""
+
+    @property
+    def labels(self) -> Sequence[tuple[float, Mapping[str, int]]]:
+        """From when on (s) which label was in force: pg/mL of each drug."""
 
 
 class Times:
@@ -109,12 +113,13 @@ def days(run: Row, curves: Curves, plan: DosingPlan, units: Mapping[str, str]) -
     """Planned and delivered of each day (of each week after a month), by the primary drug's label."""
     if run["duration_s"] <= _DAY:
         return []
-    primary, label = plan.primary.name, plan.primary.concentration.pg_per_ml
+    primary, labels = plan.primary.name, curves.labels
     times, unit = Times(plan), units[primary]
     rows = []
     for begin, end in _spans(run["duration_s"]):
-        planned, delivered = (_between(curve, begin, end) for curve in (curves.planned, curves.delivered))
-        doses = (mass(round(nl) * Fraction(label, 10**6), unit) for nl in (planned, delivered))
+        both = (curves.planned, curves.delivered)
+        doses = (mass(_pg_between(curve, labels, primary, begin, end), unit) for curve in both)
+        delivered = _between(curves.delivered, begin, end)
         given, asked = _counted(run["boluses"], begin, end)
         raised = sum(begin <= alarm["raised_at_s"] < end for alarm in run["alarms"])
         rows.append(
@@ -144,7 +149,24 @@ def _number(begin: int, end: int) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def _between(curve: Sequence[tuple[float, float]], begin: int, end: int) -> float:
+def _pg_between(
+    curve: Sequence[tuple[float, float]],
+    labels: Sequence[tuple[float, Mapping[str, int]]],
+    drug: str,
+    begin: int,
+    end: int,
+) -> Fraction:
+    """Volume between two times as mass, each part by the label in force; for print only."""
+    total = Fraction(0)
+    for n, (since, label) in enumerate(labels):
+        first = max(float(begin), since)
+        last = min(float(end), labels[n + 1][0]) if n + 1 < len(labels) else float(end)
+        if first < last:
+            total += round(_between(curve, first, last)) * Fraction(label.get(drug, 0), 10**6)
+    return total
+
+
+def _between(curve: Sequence[tuple[float, float]], begin: float, end: float) -> float:
     return _at(curve, end) - _at(curve, begin)
 
 

@@ -4,7 +4,7 @@ Layer      controller, pure. ``Books`` applies a change and returns its record; 
            change from the record, so that a restart finds exactly what was there.
 Hazard     a restart that forgets a run or counts it twice.
 Invariant  replay of the records of any prefix gives the state at that prefix.
-Tests      tests/unit/test_books.py, tests/properties/test_system_machine.py
+Tests      tests/unit/test_core.py, tests/unit/test_runs.py, tests/properties/test_system_machine.py
 
 Record kinds: ``asked``, ``granted``, ``dropped``, ``cut``, ``idle``, ``skip``, ``bolus``, ``bridge_over``,
 ``refilled``, ``loaded`` (another plan, with the sums; replay takes it up from the guard's own record and compares)
@@ -105,7 +105,7 @@ class Books:
         return status.delivered_nl
 
     def _given(self, plan_ms: int, counter: int | None) -> int:
-        run = self.run
+        run = self.totals.run
         if run is None:
             return 0
         by_time = run.delivered_by(plan_ms, self.totals.step_nl)
@@ -128,6 +128,7 @@ class Books:
             "slot_ms": slot_ms,
             "spans": [_span_record(span) for span in run.spans],
             **({"tail": run.tail} if run.tail else {}),
+            **({"still": str(run.still)} if run.still else {}),
         }
         self.asked, self.asked_slot = run, slot
         self._note_slot(slot_ms)
@@ -244,7 +245,7 @@ class Books:
         return self._close_bolus(plan_ms, self._counter(status))
 
     def _close_bolus(self, plan_ms: int, counter: int | None) -> list[Write]:
-        bolus, run = self.open_bolus, self.run
+        bolus, run = self.open_bolus, self.totals.run
         if bolus is None or run is None:
             return []
         first, given = run.spans[0], self._given(plan_ms, counter)
@@ -412,6 +413,7 @@ class Books:
             data["cut_nl"],
             data["lost_nl"],
             data.get("tail", 0),
+            Fraction(data.get("still", 0)),
         )
 
 
@@ -447,12 +449,11 @@ def bolus_record(bolus: Bolus, outcome: str, delivered_nl: int, rule: str = "", 
 
 def _span_record(s: Span) -> list[Any]:
     """A span as the journal keeps it; the last place only where the pump's numbers could not say all of it."""
-    told = [KIND_NAMES[s.kind], s.from_ms, s.to_ms, s.volume_nl, s.basal_nl, _text(s.bolus), _text(s.missed)]
-    return [*told, str(s.grid)] if s.grid is not ZERO and s.grid else told
-
-
-def _text(volume: Fraction) -> str:
-    return "0" if volume is ZERO else str(volume)  # nearly always: most spans have neither bolus nor gap
+    kind, from_ms, to_ms, volume_nl, basal_nl, bolus, missed, grid = s
+    # nearly always ZERO itself: most spans have neither bolus nor gap
+    asked, less = "0" if bolus is ZERO else str(bolus), "0" if missed is ZERO else str(missed)
+    told = [KIND_NAMES[kind], from_ms, to_ms, volume_nl, basal_nl, asked, less]
+    return [*told, str(grid)] if grid is not ZERO and grid else told
 
 
 def _missed(gaps: tuple[Gap, ...]) -> list[Write]:

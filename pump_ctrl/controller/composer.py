@@ -3,8 +3,8 @@
 Layer      controller, pure.
 Hazard     a run past its lease, across a titration stage, or computed from a volume the pump has not given.
 Invariant  a run ends within the lease and within its titration stage; its volumes are computed from what the
-           run before will have given when the pump takes over, which is ``commit_ms`` from now.
-Tests      tests/unit/test_composer.py
+           run before will have given when it is cut: when the pump takes over, or at once where it is stopped first.
+Tests      tests/unit/test_core.py, tests/unit/test_assembly.py, tests/unit/test_paced_lines.py
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from dataclasses import replace
 from fractions import Fraction
 
 from pump_ctrl.controller.books import Books
-from pump_ctrl.controller.machine import State
+from pump_ctrl.controller.machine import PARTS, State
 from pump_ctrl.controller.prescription import Slot, Timing
 from pump_ctrl.controller.runs import Limits, basal_spans, chain, hold_spans, prime_span, time_of_volume
+from pump_ctrl.controller.telling import Telling
 from pump_ctrl.controller.totals import ZERO, Pace, Run, Span
 
 WEEK_MS = 7 * 86_400_000  # the longest time after which a basal pattern repeats
+HOLD_SLACK_MS = 5_000  # a hold ends so much before it must: it is judged when its records are written
+LIKE_MS = 500  # a run that is told in nearly the time it was composed for is not composed again
 
 
 class Composer:
@@ -33,10 +36,12 @@ class Composer:
     def __init__(self, books: Books, limits: Limits, timing: Timing) -> None:
         self._books, self._limits, self._timing = books, limits, timing
         self._full = limits
+        self._telling = Telling(limits, timing.exchange_ms, timing.stop_ms)
         self._slot: tuple[int, Slot | None] | None = None
         self._low, self._high, self._moved_at = 0, 0, 0
         self._renew_from: int | None = None
         self._renewal_of: tuple[Run, Slot | None, int] | None = None
+        self._due_of: tuple[Run, int, State, int] | None = None  # run, slots dealt with, state; plan time
 
     def slot(self) -> Slot | None:
         """The next scheduled bolus that has not been dealt with."""
@@ -65,6 +70,10 @@ class Composer:
         """The rules changed: compose anew as soon as the pump has made its next step, until the pump has it."""
         self._renew_from = plan_ms
 
+    def told(self, plan_ms: int) -> None:
+        """The pump has said that it runs what was composed last."""
+        self._telling.done(plan_ms)
+
     def renewed(self) -> None:
         """The pump has a run that was composed by the rules in force."""
         self._renew_from = None
@@ -76,17 +85,27 @@ class Composer:
 
     def loaded(self, plan_ms: int) -> None:
         """Another plan is in force from ``plan_ms`` of its own time on."""
-        self._slot = self._renewal_of = None
+        self._slot = self._renewal_of = self._due_of = None
         self._low, self._high, self._moved_at = 0, 0, plan_ms
         self._renew_from = plan_ms
 
     def next_due(self, state: State) -> int:
         """Plan time at which something may be due next."""
-        run, slot = self._books.totals.run, self.slot()
-        if run is not None and state in (State.BOLUS, State.PRIMING):
+        books = self._books
+        run, slots_until = books.totals.run, books.slots_until
+        if run is None or self._renew_from is not None or books.bridging or not books.primed:
+            return self._next_due(state, run)
+        known = self._due_of  # asked in every turn, and the same as long as run, slot and state are
+        if known is None or known[0] is not run or known[1] != slots_until or known[2] is not state:
+            known = self._due_of = (run, slots_until, state, self._next_due(state, run))
+        return known[3]
+
+    def _next_due(self, state: State, run: Run | None) -> int:
+        if run is not None and state in PARTS:
             return self.part_end(run)
         if not self._books.primed:
             return 0
+        slot = self.slot()
         at = self._renewal(run, slot)
         if slot is not None and slot.at_ms < at:
             at = slot.at_ms
@@ -107,11 +126,11 @@ class Composer:
         if run is None:
             return self._first_flow(books.totals.horizon_ms)
         if self._renew_from is not None:
-            stands = not run.flows_at(self._renew_from + self._timing.commit_ms)
+            stands = not run.flows_at(self._cut(self._renew_from))
             return self._renew_from if stands else self._after_a_step(run, self._renew_from)
         if books.bridging:
             return self._after_a_step(run, run.to_ms - self._timing.lead_ms)
-        known = self._renewal_of  # asked in every turn, and the same as long as run and slot are
+        known = self._renewal_of  # the same as long as run and slot are
         if known is None or known[0] is not run or known[1] is not slot:
             known = self._renewal_of = (run, slot, self._by_plan(run, slot))
         return known[2]
@@ -133,13 +152,21 @@ class Composer:
         spans = basal_spans(
             run.pace, start, self._lease_end(start), ZERO, self._limits, self._limits.max_steps
         )
-        spans, tail = self._with_hold(start, run.pace, self._limits.fitting(spans))
+        spans, tail = self._with_hold(start, run.pace, self._telling.in_time(self._limits.fitting(spans)))
         return spans[-1 - tail].to_ms > run.own_to_ms
 
     def _after_a_step(self, run: Run, plan_ms: int) -> int:
-        """When to decide, from ``plan_ms`` on, so that the run is cut just after a pump step."""
-        commit = self._timing.commit_ms
-        return run.next_step_ms(plan_ms + commit, self._limits.step_nl) - commit
+        """When to decide, from ``plan_ms`` on, so that the run is cut just after a pump step.
+
+        A pump that is stopped first may have begun a little late, and hides the last digit of its counter: it is cut
+        half a step later.
+        """
+        at, step = self._cut(plan_ms), self._limits.step_nl
+        return run.next_step_ms(at, step, step // 2 if self._limits.stops_first else 0) - (at - plan_ms)
+
+    def _cut(self, plan_ms: int) -> int:
+        """When the run in force ends, if its successor is decided on then."""
+        return plan_ms if self._limits.stops_first else plan_ms + self._telling.usual_ms
 
     def _first_flow(self, plan_ms: int) -> int:
         """The first instant from ``plan_ms`` on at which the plan asks for flow, looking ahead one week."""
@@ -187,24 +214,26 @@ class Composer:
 
         When nothing is left all is asked for: the guard knows whether the path is new again.
         """
-        pace, start, left = self._books.pace(), plan_ms + self._timing.commit_ms, self._books.prime_left_nl
+        pace, start, left = self._books.pace(), plan_ms + self._telling.usual_ms, self._books.prime_left_nl
         volume = left if left >= self._limits.step_nl else self._books.prescription.prime_nl
         span = prime_span(pace, start, volume, self._limits)
         request = self._books.named(f"prime:{plan_ms}")
+        self._telling.begins(plan_ms, [span])
         return Run(request, "prime", self._account(start), (span,), pace, self._given_by(start))
 
     def hold(self, plan_ms: int, until_ms: int) -> Run | None:
         """The bounded hold from now until ``until_ms``, the end of the lease or that of the stage; None if too late."""
-        start = plan_ms + self._timing.commit_ms
+        start = plan_ms + self._telling.usual_ms
         pace, rate = self._pace(start), self._hold_rate(start)
-        end = min(
-            self._lease_end(start), until_ms - self._timing.commit_ms
-        )  # the guard counts from its sending
+        end = self._stage_end(start, until_ms - HOLD_SLACK_MS)
         if end <= start:
             return None
-        spans = hold_spans(pace, rate, start, end, self._limits, self._limits.max_steps)
-        request = self._books.named(f"hold:{plan_ms}")
-        return Run(request, "hold", self._account(start), tuple(spans), pace, self._given_by(start))
+        spans = self._telling.in_time(
+            hold_spans(pace, rate, start, end, self._limits, self._limits.max_steps)
+        )
+        self._telling.begins(plan_ms, spans)
+        request, (cut, _, still) = self._books.named(f"hold:{plan_ms}"), self._leaves(plan_ms, start)
+        return Run(request, "hold", self._account(start), tuple(spans), pace, cut, still=still)
 
     def _hold_rate(self, plan_ms: int) -> Fraction:
         bridge = self._books.prescription.bridge
@@ -214,20 +243,43 @@ class Composer:
 
     def _run(self, plan_ms: int, purpose: str, request_id: str, bolus: tuple[int, Fraction] | None) -> Run:
         """A run that begins when the pump takes it over, from what the one before will have given by then."""
-        start = plan_ms + self._timing.commit_ms
-        pace, cut, account = self._pace(start), self._given_by(start), self._account(start)
-        carried = self._books.totals.residual_at(start, cut)
+        takes = self._telling.usual_ms
+        run = self._beginning(plan_ms, plan_ms + takes, purpose, request_id, bolus)
+        if abs(self._telling.ms([*run.spans]) - takes) > LIKE_MS:
+            start = plan_ms + self._telling.ms([*run.spans])
+            run = self._beginning(plan_ms, start, purpose, request_id, bolus)
+        self._telling.begins(plan_ms, [*run.spans])
+        return run
+
+    def _beginning(
+        self, plan_ms: int, start: int, purpose: str, request_id: str, bolus: tuple[int, Fraction] | None
+    ) -> Run:
+        """A run that is decided on at ``plan_ms`` and begins at ``start``."""
+        pace, account, (cut, carried, still) = (
+            self._pace(start),
+            self._account(start),
+            self._leaves(plan_ms, start),
+        )
         slot = self._books.prescription.schedule.next_slot(start)
-        mark = None if slot is None else slot.at_ms + self._timing.commit_ms
+        mark = None if slot is None else self._cut(slot.at_ms)
         spans, lost = chain(pace, start, self._lease_end(start), bolus, carried, self._limits, mark)
-        told, tail = self._with_hold(plan_ms, pace, spans)
-        return Run(request_id, purpose, account, tuple(told), pace, cut, lost, tail)
+        told, tail = self._with_hold(plan_ms, pace, self._telling.in_time(spans))
+        return Run(request_id, purpose, account, tuple(told), pace, cut, lost, tail, still)
+
+    def _leaves(self, plan_ms: int, start: int) -> tuple[int, Fraction, Fraction]:
+        """Of the run in force, if its successor is decided on at ``plan_ms`` and begins at ``start``, nL: what it will
+        have given, the rounding that is carried on, and what is due while the pump stands still in between.
+        """
+        totals, end = self._books.totals, self._cut(plan_ms)
+        cut = self._given_by(end)
+        carried = totals.residual_at(end, cut)
+        return cut, carried, totals.residual_at(start, cut) - carried
 
     def _with_hold(self, plan_ms: int, pace: Pace, spans: list[Span]) -> tuple[list[Span], int]:
         """The spans and how many of them are the hold; where the pump holds too few steps, behind fewer spans."""
         for count in range(len(spans) if self._timing.hold_ms else 0, 0, -1):
             own = spans[:count]
-            told = self._limits.fitting(own + self._tail(plan_ms, pace, own))
+            told = self._telling.in_time(self._limits.fitting(own + self._tail(plan_ms, pace, own)))
             if len(told) > count:
                 return told, len(told) - count
         return spans, 0
@@ -242,7 +294,10 @@ class Composer:
         return hold_spans(pace, rate, start, end, self._limits, room) if start < end else []
 
     def _lease_end(self, start: int) -> int:
-        end = start + self._timing.lease_ms
+        return self._stage_end(start, start + self._timing.lease_ms)
+
+    def _stage_end(self, start: int, end: int) -> int:
+        """``end``, or that of the titration stage of ``start`` if that comes sooner."""
         until = self._books.prescription.schedule.stage_at(start).until_ms
         return end if until is None or self._books.bridging else min(end, until)
 

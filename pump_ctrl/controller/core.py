@@ -117,6 +117,11 @@ class Controller:
         """Whether a STOP waits to be acknowledged."""
         return self._session.halting
 
+    @property
+    def hold_until_ms(self) -> int | None:
+        """Plan time until which it may hold while it waits for a person; None where it does not."""
+        return self._session.hold_until if self.state is State.WAITING else None
+
     def plan_ms(self, now_ms: int) -> int:
         """Plan time at boot time ``now_ms``."""
         return self._session.plan_ms(now_ms)

@@ -2,24 +2,31 @@
 
 Layer      controller, pure.
 Hazard     a slot given twice or made up later; a run that ends without a successor.
-Invariant  each slot is dealt with once; one command at a time.
+Invariant  S-29: each slot is dealt with once; one command at a time.
 Tests      tests/unit/test_core.py
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from pump_ctrl.controller.books import Bolus, bolus_record
-from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, ReadStatus, Settle
-from pump_ctrl.controller.machine import MAY_DELIVER, State
+from pump_ctrl.controller.composer import HOLD_SLACK_MS
+from pump_ctrl.controller.effects import READ_STATUS, Alarm, Deliver, Effect, Halt, ReadStatus, Settle
+from pump_ctrl.controller.machine import MAY_DELIVER, PARTS, State
 from pump_ctrl.controller.prescription import Slot
 from pump_ctrl.controller.session import Session
 from pump_ctrl.controller.totals import Run
 from pump_ctrl.safety.ask import Purpose
+from pump_ctrl.units import Duration
 
-NO_BOLUS = (State.UNCERTAIN, State.PAUSED, State.STOPPED, State.FAULT)  # slots that pass here are missed
+RUNNING: Final = State.RUNNING  # asked for in every turn, and an enum's own look-up is slow
+TELLS_MORE: Final = (State.READY, RUNNING)  # a bolus or a prime comes to its end first
+# Slots that pass here are missed.
+NO_BOLUS: Final = (State.UNCERTAIN, State.PAUSED, State.STOPPED, State.FAULT)
 
 
-ASKING = (Deliver, ReadStatus)  # what the pump answers with its status
+ASKING: Final = (Deliver, ReadStatus)  # what the pump answers with its status
 
 
 class Due:
@@ -30,9 +37,12 @@ class Due:
 
     def next_wakeup(self) -> int:
         """Boot time of the next moment at which something may be due."""
-        s, state, run = self._s, self._s.state, self._s.run
+        s = self._s
+        state, run = s.state, s.books.totals.run
         if run is not None and s.retry_at is None and state in MAY_DELIVER:  # nearly always
-            return min(s.poll_at, max(s.composer.next_due(state) - s.offset, s.look_at))
+            due = s.composer.next_due(state) - s.offset
+            due = due if due > s.look_at else s.look_at
+            return due if due < s.poll_at else s.poll_at
         plan = [s.poll_at + s.offset]
         if s.retry_at is not None:
             plan.append(s.retry_at + s.offset)
@@ -67,31 +77,34 @@ class Due:
             effects += self._missed_slots(s.plan_ms(now))
         if state not in MAY_DELIVER:
             effects += self._look_at_ended(now)
-        if now >= s.poll_at and not any(isinstance(effect, ASKING) for effect in effects):
-            effects.append(ReadStatus())
+        if now >= s.poll_at and (not effects or not [e for e in effects if isinstance(e, ASKING)]):
+            effects.append(READ_STATUS)
         if effects:
-            s.poll_at = max(s.poll_at, now + s.timing.poll_ms)
-        return effects + s.under_delivery(s.plan_ms(now))
+            later = now + s.timing.poll_ms
+            s.poll_at = later if later > s.poll_at else s.poll_at
+        effects += s.under_delivery(now + s.offset)
+        return effects
 
     def _due(self, now: int, state: State) -> list[Effect]:
-        s, plan, run = self._s, self._s.plan_ms(now), self._s.run
-        if run is not None and state is State.RUNNING and plan < s.composer.next_due(state):
+        s = self._s
+        plan, run = now + s.offset, s.books.totals.run
+        if state is RUNNING and run is not None and plan < s.composer.next_due(state):
             s.look_at = 0  # this turn is for a status only
             return []
         if run is not None and (self._part_over(run, plan, state) or s.composer.bridge_check_due(plan)):
             if now < s.look_at:
                 return []
             s.look_at = now + s.timing.retry_ms
-            return [ReadStatus()]  # its counter closes the books on what has ended, or the bridge
+            return [READ_STATUS]  # its counter closes the books on what has ended, or the bridge
         s.look_at = 0
         effects = self._missed_slots(plan)
-        if state in (State.READY, State.RUNNING):
+        if state in TELLS_MORE:
             effects += self._next_command(plan)
         return effects
 
     def _part_over(self, run: Run, plan: int, state: State) -> bool:
         """A bolus or prime has come to its end, or the whole run has without a successor."""
-        if state in (State.BOLUS, State.PRIMING):
+        if state in PARTS:
             return plan >= self._s.composer.part_end(run)
         return plan > run.to_ms + self._s.timing.stop_ms
 
@@ -101,14 +114,13 @@ class Due:
         if s.run is None or plan <= s.run.to_ms + s.timing.stop_ms or now < s.look_at:
             return []
         s.look_at = now + s.timing.retry_max_ms
-        return [ReadStatus()]
+        return [READ_STATUS]
 
     def _missed_slots(self, plan: int) -> list[Effect]:
         effects: list[Effect] = []
         while (slot := self._s.composer.slot()) is not None and slot.at_ms + slot.within_ms < plan:
-            effects += self._give_up(
-                slot, "missed", "too-late", f"could not start within {slot.within_ms} ms"
-            )
+            late = f"could not start within {Duration(slot.within_ms)}"
+            effects += self._give_up(slot, "missed", "too-late", late)
         return effects
 
     def _give_up(self, slot: Slot, outcome: str, rule: str, reason: str) -> list[Effect]:
@@ -157,7 +169,7 @@ class Due:
         if not self._hold_possible() or (run is not None and plan < run.to_ms):
             return []
         hold = self._s.composer.hold(plan, until)
-        if hold is None or (not hold.volume_nl and hold.to_ms + self._s.timing.commit_ms >= until):
+        if hold is None or (not hold.volume_nl and hold.to_ms + HOLD_SLACK_MS >= until):
             return self._hold_over(plan)
         if hold.volume_nl:
             return self._s.ask(hold, Purpose.HOLD, None)

@@ -1,13 +1,14 @@
 """What the controller wants done: frozen data, carried out by the runner in order.
 
-Layer      controller. Tests  tests/unit/test_core.py
+Layer      controller.
+Tests      tests/unit/test_core.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from pump_ctrl.controller.prescription import Offer
 from pump_ctrl.safety.ask import Ask
@@ -32,14 +33,16 @@ class ReadStatus:
     """Ask the pump how it is."""
 
 
+READ_STATUS: Final = ReadStatus()
+
+
 @dataclass(frozen=True, slots=True)
 class Settle:
     """Ask what became of the unsettled command."""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Put a record into the journal."""
+class Write(NamedTuple):
+    """Put a record into the journal. A tuple, because half of all effects are such ones."""
 
     kind: str
     data: Mapping[str, Any]

@@ -1,12 +1,14 @@
 """What can happen to the controller: frozen data, handed to ``Controller.handle`` with the time.
 
-Layer      controller. Tests  tests/unit/test_core.py
+Layer      controller.
+Tests      tests/unit/test_core.py
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from pump_ctrl.controller.prescription import Offer
 from pump_ctrl.drivers.base import Evidence, Outcome, PumpStatus, Unknown
@@ -43,6 +45,9 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Tick:
     """The time that ``next_wakeup`` named has come (or any other time; it does no harm)."""
+
+
+TICK: Final = Tick()
 
 
 @dataclass(frozen=True, slots=True)

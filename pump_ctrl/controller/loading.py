@@ -28,6 +28,12 @@ AT_REST: Final = (
 )  # nothing starts before a person acts
 
 
+LOSS_IS_SET: Final = (
+    "the pump was set at the start to what the plan in force says of a loss of control (on_loss), and this plan says "
+    "otherwise; end the controller and start it with the new plan"
+)
+
+
 class Loading:
     """Takes in other plans and other fillings."""
 
@@ -60,7 +66,12 @@ class Loading:
         return (
             (current not in (new.plan, new.previous), after),
             (self._s.plan_ms(now) + self._s.axis_shift(new) < 0, "its start is still to come"),
+            (self._s.timing.loss_is_set and self._holds_otherwise(new), LOSS_IS_SET),
         )
+
+    def _holds_otherwise(self, new: Prescription) -> bool:
+        """Whether one of the plans stops, and the other holds or holds for another time, when control is lost."""
+        return new.max_hold_ms != self._s.prescription.max_hold_ms
 
     def _of_the_fluid(self, new: Prescription, left_nl: int) -> Iterable[tuple[bool, str]]:
         books = self._s.books

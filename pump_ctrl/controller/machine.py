@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from transitions import Machine, MachineError
-from transitions import State as LibraryState
 
 from pump_ctrl.errors import PumpCtrlError
 
@@ -60,6 +59,7 @@ class Row(NamedTuple):
 S, T = State, Trigger
 DELIVERING = (S.RUNNING, S.BOLUS, S.PRIMING)
 MAY_DELIVER = (S.READY, *DELIVERING)
+PARTS = (S.BOLUS, S.PRIMING)  # what the pump does first, to its end, before the basal
 
 TABLE: tuple[Row, ...] = (
     Row(T.CONFIRM, S.WAITING, S.READY),
@@ -90,7 +90,7 @@ _BY_NAME: Final = {state.value: state for state in State}
 class ControllerMachine:
     """The controller's state, changed by ``fire`` only; ``now`` is the present one."""
 
-    state: str  # the name of ``now``, kept by the library
+    state: str  # the name of ``now`` whenever the library decides
 
     def __init__(self, initial: State = State.WAITING) -> None:
         self._machine = Machine(
@@ -101,7 +101,7 @@ class ControllerMachine:
             auto_transitions=False,  # no move that is not in the table
         )
         self.now = initial  # looked at dozens of times a turn
-        self._decided: dict[tuple[State, Trigger], tuple[State, LibraryState]] = {}
+        self._decided: dict[tuple[State, Trigger], State] = {}
 
     def fire(self, trigger: Trigger) -> State:
         """Make the move and return the new state.
@@ -109,23 +109,23 @@ class ControllerMachine:
         Raises:
             MoveError: the table has no such move.
         """
+        # The table has no conditions: a move that the library has made once it makes alike each time.
         known = self._decided.get((self.now, trigger))
         if known is None:
             known = self._decided[self.now, trigger] = self._ask_library(trigger)
-        else:  # the table has no conditions: a move that the library has made once it makes alike each time
-            self._machine.set_state(known[1])
-        self.now = known[0]
-        return self.now
+        self.now = known
+        return known
 
-    def _ask_library(self, trigger: Trigger) -> tuple[State, LibraryState]:
-        """Let the library decide and make the move; the new state, as ours and as the library's own."""
+    def _ask_library(self, trigger: Trigger) -> State:
+        """Let the library decide and make the move from the present state; the new one."""
+        self._machine.set_state(self.now.value)
         try:
             moved = self.trigger(trigger.value)  # type: ignore[attr-defined]  # bound by transitions
         except MachineError as error:
             raise MoveError(f"{trigger} is not possible in {self.state}: {error}") from None
         if not moved:
             raise MoveError(f"{trigger} was refused in {self.state}")
-        return _BY_NAME[self.state], self._machine.get_state(self.state)
+        return _BY_NAME[self.state]
 
 
 def diagram() -> str:

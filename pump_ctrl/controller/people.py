@@ -63,14 +63,16 @@ class People:
         return self._s.halt(Trigger.PAUSE, PAUSED)
 
     def _resume(self, now: int) -> list[Effect]:
+        if self._s.state in MAY_DELIVER:
+            return [answer("resume", f"refused: nothing is paused or stopped, the state is {self._s.state}")]
         if self._s.state not in (State.PAUSED, State.STOPPED) or self._s.halting or self._s.forbidden:
             return [
                 answer("resume", f"refused: not possible in {self._s.state}; clear the alarms and stop first")
             ]
-        self._s.machine.fire(Trigger.RESUME)
+        self._s.fire(Trigger.RESUME)
         self._s.reset_retry()
         if self._s.unsettled:
-            self._s.machine.fire(Trigger.LOST)
+            self._s.fire(Trigger.LOST)
             return [answer("resume", "done, once the outcome of the last command is known"), Settle()]
         return [*self._s.books.idle(self._s.plan_ms(now), self._s.why), answer("resume", "done")]
 
@@ -117,7 +119,7 @@ class People:
         self._s.forbidden = event.forbid
         why = f"alarm: {', '.join(event.codes)}"
         if event.forbid and event.leave_running and self._s.state is State.RUNNING:
-            self._s.machine.fire(Trigger.ALARM)
+            self._s.fire(Trigger.ALARM)
             self._s.why, self._s.left_running = why, True
         elif event.forbid and (self._s.state is not State.FAULT or self._s.left_running):
             return self._s.halt(Trigger.ALARM, why)
@@ -126,7 +128,7 @@ class People:
         return []
 
     def _cleared(self) -> list[Effect]:
-        self._s.machine.fire(Trigger.CLEARED)
+        self._s.fire(Trigger.CLEARED)
         self._s.why = "alarm cleared, waiting for resume"
         if not self._s.left_running or self._s.run is None:
             return []
@@ -180,7 +182,7 @@ class People:
         self._s.books.set_plan_time(event.plan_ms)
         if event.status.state is not PumpState.RUNNING:
             effects += self._pump.run_ended(event.status, self._s.why, now)
-        self._s.machine.fire(Trigger.CONFIRM)
+        self._s.fire(Trigger.CONFIRM)
         if self._s.run is not None:
             effects += self._goes_on(self._s.run, event, now)
         return effects
@@ -202,7 +204,7 @@ class People:
         hold = s.composer.hold(plan, hold_until) if s.state in HOLDABLE and plan >= 0 else None
         if hold is None or not hold.volume_nl:
             return s.halt(Trigger.STOP, LEFT)
-        s.machine.fire(Trigger.RESTART)
+        s.fire(Trigger.RESTART)
         s.hold_until, s.why = hold_until, LEFT
         return s.ask(hold, Purpose.HOLD, None)
 
@@ -215,8 +217,8 @@ class People:
     def _goes_on(self, run: Run, event: Confirmed, now: int) -> list[Effect]:
         """The pump still runs what it was told before; the plan's own run replaces it at the next tick."""
         if self._s.books.open_bolus is not None and event.plan_ms < run.spans[0].to_ms:
-            self._s.machine.fire(Trigger.BOLUS)
+            self._s.fire(Trigger.BOLUS)
             return []
-        self._s.machine.fire(Trigger.BASAL)
+        self._s.fire(Trigger.BASAL)
         self._s.composer.renew_from(event.plan_ms)
         return [*self._s.books.close_bolus(event.plan_ms, event.status)]

@@ -131,14 +131,15 @@ class Offer:
 class Timing:
     """The controller's times, ms; values come from data/timing.toml and the pump's profile.
 
-    ``commit_ms`` from deciding on a run to its begin in the pump, when all is well with the wire;
+    ``exchange_ms`` what one exchange with the pump usually takes, of which telling a run is made;
     ``lease_ms`` longest run; ``lead_ms`` how long before its end a run is renewed; ``poll_ms`` between status
     questions; ``retry_ms`` first and ``retry_max_ms`` longest wait after a refusal or a lost answer.
     ``hold_ms``: until so long after a run was decided on the pump goes on at the hold rate by itself, where nobody
-    renews the run before (D-14); 0: it does not.
+    renews the run before (D-14); 0: it does not. ``loss_is_set``: what the pump does when the host is lost was told
+    to it at the start, by the plan that was in force then.
     """
 
-    commit_ms: int
+    exchange_ms: int
     lease_ms: int
     lead_ms: int
     poll_ms: int
@@ -146,3 +147,4 @@ class Timing:
     retry_max_ms: int
     stop_ms: int
     hold_ms: int = 0
+    loss_is_set: bool = False

@@ -36,8 +36,12 @@ WHY_ENDED: Final = {
     PumpState.EMPTY: "reservoir empty",
     PumpState.FAILED: "pump failed",
 }
+RUNNING: Final = PumpState.RUNNING  # asked for with every status, and an enum's own look-up is slow
+GIVES_BOLUS: Final = State.BOLUS
 AT_REST: Final = (State.PAUSED, State.STOPPED, State.FAULT)
 SETTLED: Final = Alarm("unsettled", False, "settled")
+OVER: Final = tuple([Alarm(code, False, "the pump runs") for code in ("refused", "hold-ended")])
+BOLUS_GIVEN: Final = Alarm("bolus-missed", False, "the pump runs")
 TRIGGER_OF: Final = {"scheduled": Trigger.BOLUS, "patient": Trigger.BOLUS, "prime": Trigger.PRIME}
 
 
@@ -52,6 +56,7 @@ class PumpSide:
         self._s.poll_at = now + self._s.timing.poll_ms
         match outcome:
             case Acked(status):
+                self._s.composer.told(self._s.plan_ms(now))
                 return self.took_over(status, status.step_done_nl if self._s.stops_first else 0, now)
             case Denied():
                 return self.not_given("refused", outcome.rule, str(outcome), now)
@@ -79,11 +84,12 @@ class PumpSide:
         self._s.composer.renewed()
         effects: list[Effect] = [*self._s.books.take_over(status, given_new, lasts=not self._s.stops_first)]
         if self._s.state in (*MAY_DELIVER, State.UNCERTAIN):
-            self._s.machine.fire(TRIGGER_OF.get(run.purpose, Trigger.BASAL))
+            self._s.fire(TRIGGER_OF.get(run.purpose, Trigger.BASAL))
         self._s.why = WHY_ENDED[PumpState.IDLE]
-        over = ["refused", "hold-ended"]
-        over += ["bolus-missed"] if run.purpose == "scheduled" else []
-        return [*effects, *(Alarm(code, False, "the pump runs") for code in over)]
+        effects += OVER
+        if run.purpose == "scheduled":
+            effects.append(BOLUS_GIVEN)
+        return effects
 
     def not_given(self, outcome: str, rule: str, reason: str, now: int) -> list[Effect]:
         """What was asked will surely not be given."""
@@ -120,7 +126,7 @@ class PumpSide:
 
     def _lost(self, detail: str, now: int) -> list[Effect]:
         if self._s.state in MAY_DELIVER:
-            self._s.machine.fire(Trigger.LOST)
+            self._s.fire(Trigger.LOST)
             self._s.why = "outcome of a command unknown"
         self._s.unsettled = True
         self._s.retry(now)
@@ -151,7 +157,7 @@ class PumpSide:
         if self._s.state is State.UNCERTAIN:
             bolus = self._s.books.open_bolus is not None
             running = self._s.run is not None and status.state is PumpState.RUNNING
-            self._s.machine.fire(Trigger.IDLE if not running else Trigger.BOLUS if bolus else Trigger.BASAL)
+            self._s.fire(Trigger.IDLE if not running else Trigger.BOLUS if bolus else Trigger.BASAL)
         return [*effects, *self.status_read(status, now)]
 
     def _resolved_by_person(self) -> list[Effect]:
@@ -159,7 +165,7 @@ class PumpSide:
         self._s.unsettled, self._s.hold_until = False, None
         self._s.reset_retry()
         if self._s.state is State.UNCERTAIN:
-            self._s.machine.fire(Trigger.PAUSE)
+            self._s.fire(Trigger.PAUSE)
         self._s.why, self._s.halting, self._s.stopped = RESOLVED, True, True
         return [*effects, SETTLED, Halt(RESOLVED)]
 
@@ -191,26 +197,29 @@ class PumpSide:
 
     def status_read(self, status: PumpStatus | Unknown, now: int) -> list[Effect]:
         """The pump said how it is, or did not answer."""
+        s = self._s
         if isinstance(status, Unknown):
-            self._s.poll_at = now + min(self._s.timing.retry_max_ms, self._s.timing.poll_ms)
+            s.poll_at = now + min(s.timing.retry_max_ms, s.timing.poll_ms)
             return []
-        self._s.poll_at = now + self._s.timing.poll_ms
+        s.poll_at = now + s.timing.poll_ms
         effects: list[Effect] = []
-        run, plan = self._s.run, self._s.plan_ms(now)
-        if status.state is PumpState.RUNNING:
-            self._s.stops = 0
-            effects += self._runs_on()
-            if self._s.silent_since is not None and self._s.books.given(plan, status) > 0:
-                effects += self._s.flows()
+        run, plan = s.books.totals.run, now + s.offset
+        if status.state is RUNNING:
+            s.stops = 0
+            if s.state in AT_REST:
+                effects += self._runs_on()
+            if s.silent_since is not None and s.books.given(plan, status) > 0:
+                effects += s.flows()
         if run is not None and status.state in WHY_ENDED and not self._rests(run, status, plan):
-            why = self._s.why if self._s.state in AT_REST else WHY_ENDED[status.state]
+            why = s.why if s.state in AT_REST else WHY_ENDED[status.state]
             effects += self.run_ended(status, why, now)
             self._wait_longer(run, plan, now)
-        elif self._s.state is State.BOLUS and run is not None and plan >= self._s.composer.part_end(run):
-            effects += self._s.books.close_bolus(plan, status)
-            self._s.machine.fire(Trigger.ENDED)
-            self._s.look_at = 0
-        return effects + self._s.under_delivery(plan)
+        elif s.state is GIVES_BOLUS and run is not None and plan >= s.composer.part_end(run):
+            effects += s.books.close_bolus(plan, status)
+            s.fire(Trigger.ENDED)
+            s.look_at = 0
+        effects += s.under_delivery(plan)
+        return effects
 
     def _rests(self, run: Run, status: PumpStatus, plan: int) -> bool:
         """Whether the run is a rest on a pump that stands still for one, and that is not over."""
@@ -240,7 +249,7 @@ class PumpSide:
         if flowed or self._s.silent_since is None:
             self._s.went_silent(plan)
         if self._s.state in (*DELIVERING, State.UNCERTAIN) and self._s.books.asked is None:
-            self._s.machine.fire(Trigger.IDLE)
+            self._s.fire(Trigger.IDLE)
         return effects
 
     def ledger(self, low: int, high: int, now: int) -> list[Effect]:

@@ -17,6 +17,7 @@ from pump_ctrl.controller.totals import ZERO, Pace, Span
 from pump_ctrl.drivers.base import Grid, StepKind
 
 MS_PER_HOUR = 3_600_000
+EXCHANGES = 2  # of a deliver on a pump that takes a run whole: it is proposed, then begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +37,34 @@ class Limits:
 
     def whole(self, volume: Fraction | int, duration_ms: int) -> int:
         """The largest whole number of steps in ``volume`` that fit into ``duration_ms`` at the fastest flow, nL."""
-        fastest = self.max_nl_per_h * duration_ms // MS_PER_HOUR
-        return max(0, min(floor(volume), fastest)) // self.step_nl * self.step_nl
+        return self._most(volume, duration_ms) // self.step_nl * self.step_nl
+
+    def _most(self, volume: Fraction | int, duration_ms: int) -> int:
+        return max(0, min(floor(volume), self.max_nl_per_h * duration_ms // MS_PER_HOUR))
 
     def floor(self, volume: Fraction | int, duration_ms: int) -> int:
         """The most of ``volume`` that the pump can be told to give in ``duration_ms``, nL."""
-        whole = self.whole(volume, duration_ms)
-        if self.grid is None or not whole:
-            return whole
-        told = self.grid.volume(whole, duration_ms)
+        if self.grid is None:
+            return self.whole(volume, duration_ms)
+        told = self.grid.volume(self._most(volume, duration_ms), duration_ms)
         return told if told * MS_PER_HOUR >= self.least_nl_per_h * duration_ms else 0
+
+    def lost(self, carried: Fraction) -> int:
+        """How much of it has to be lost so that less than a pump step is left, nL: whole steps, unless the pump's
+        counter shows parts of a step.
+        """
+        grain = 1 if self.stops_first else self.step_nl
+        over = floor(carried) - self.step_nl + 1
+        return -(-over // grain) * grain if over > 0 else 0
+
+    @property
+    def stops_first(self) -> bool:
+        """Whether the pump is stopped before it is told anything new, and stands still meanwhile."""
+        return self.grid is not None
+
+    def exchanges(self, spans: list[Span]) -> int:
+        """How many exchanges telling these spans takes."""
+        return EXCHANGES if self.grid is None else self.grid.exchanges([span.step() for span in spans])
 
     def fitting(self, spans: list[Span]) -> list[Span]:
         """As many of the spans, from the first on, as the pump can be told at once; it rests at their end anyway."""
@@ -68,11 +87,11 @@ def chain(
 ) -> tuple[list[Span], int]:
     """The spans from ``start`` to ``end``, first a bolus (ms, nL) if there is one, and what the cut loses.
 
-    ``carried`` is what was due and not given when the run before is cut. Whole pump steps of it are more than
-    rounding: they are lost, to be named as missed, and not made up. At ``mark``, where the next run is
+    ``carried`` is what was due and not given when the run before is cut. A pump step and more of it is more than
+    rounding: so much is lost, to be named as missed, and not made up. At ``mark``, where the next run is
     expected to take over, a span ends, so that this cut loses nothing.
     """
-    lost = max(0, floor(carried) // limits.step_nl * limits.step_nl)
+    lost = limits.lost(carried)
     if lost:  # seldom; exact fractions are dear
         carried -= lost
     spans: list[Span] = []
@@ -102,7 +121,7 @@ def basal_spans(
     unit, step = lcm(pace.unit, carried.denominator), limits.step_nl
     left, scale = _parts(carried, unit), unit // pace.unit
     spans: list[Span] = []
-    start = from_ms
+    start, basal = from_ms, StepKind.BASAL  # an enum's own look-up is slow
     while start < to_ms and len(spans) < room:
         end = _span_end(pace, start, to_ms, mark)
         due = pace.planned_units(start, end) * scale
@@ -114,12 +133,14 @@ def basal_spans(
         left -= missed + volume * unit
         spans.append(
             Span(
-                StepKind.BASAL,
+                basal,
                 start,
                 end,
                 volume,
-                missed=Fraction(missed, unit) if missed else ZERO,
-                grid=Fraction(grid, unit) if grid else ZERO,
+                0,
+                ZERO,
+                Fraction(missed, unit) if missed else ZERO,
+                Fraction(grid, unit) if grid else ZERO,
             )
         )
         start = end
@@ -178,20 +199,27 @@ def prime_span(pace: Pace, from_ms: int, volume_nl: int, limits: Limits) -> Span
 
 
 def hold_spans(pace: Pace, rate: Fraction, from_ms: int, to_ms: int, limits: Limits, room: int) -> list[Span]:
-    """The bounded hold: always the lower of ``rate`` (nL/ms) and the plan's own.
+    """The bounded hold: always the lower of ``rate`` (nL/ms) and the plan's own; one span as long as that stays.
 
     All that the plan asks beyond the volumes is missed, rounding too: no step is faster than the hold rate.
     """
     spans: list[Span] = []
     start = from_ms
     while start < to_ms and len(spans) < room:
-        change = pace.next_change(start)
-        end = to_ms if change is None else min(change, to_ms)
-        due, held = pace.planned_basal_nl(start, end), min(rate, pace.rate(start)) * (end - start)
-        volume = limits.floor(Fraction(held), end - start)
+        held = min(rate, pace.rate(start))
+        end = _held_until(pace, rate, start, to_ms)
+        due, volume = pace.planned_basal_nl(start, end), limits.floor(held * (end - start), end - start)
         spans.append(Span(StepKind.BASAL, start, end, volume, missed=due - volume))
         start = end
     return limits.fitting(spans)
+
+
+def _held_until(pace: Pace, rate: Fraction, start: int, to_ms: int) -> int:
+    """Until when the lower of ``rate`` and the plan's own is what it is at ``start``."""
+    held, change = min(rate, pace.rate(start)), pace.next_change(start)
+    while change is not None and change < to_ms and min(rate, pace.rate(change)) == held:
+        change = pace.next_change(change)
+    return to_ms if change is None else min(change, to_ms)
 
 
 class BridgePace:

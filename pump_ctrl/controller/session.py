@@ -9,7 +9,7 @@ from __future__ import annotations
 from pump_ctrl.controller.books import Books
 from pump_ctrl.controller.composer import Composer
 from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, Write
-from pump_ctrl.controller.machine import ControllerMachine, State, Trigger
+from pump_ctrl.controller.machine import ControllerMachine, Trigger
 from pump_ctrl.controller.prescription import Offer, Prescription, Slot, Timing
 from pump_ctrl.controller.runs import Limits
 from pump_ctrl.controller.totals import Run
@@ -25,6 +25,7 @@ class Session:
     """One controller's life.
 
     Attributes:
+        state: the present state; ``fire`` changes it.
         stops_first: the pump is stopped before it is told anything new.
         rests_run: the pump runs through a rest; else it stands still and says so.
         offset: plan time minus boot time, ms.
@@ -48,9 +49,10 @@ class Session:
         self.timing = timing
         self.books = Books(prescription, limits.step_nl, limits.counter_nl)
         self.composer = Composer(self.books, limits, timing)
-        self.stops_first = limits.grid is not None
+        self.stops_first = limits.stops_first
         self.rests_run = limits.grid is None or limits.grid.rests
-        self.machine = ControllerMachine()
+        self._machine = ControllerMachine()
+        self.state = self._machine.now
         self.offset = 0
         self.poll_at = 0
         self.retry_at: int | None = None
@@ -77,14 +79,17 @@ class Session:
         return self.books.prescription
 
     @property
-    def state(self) -> State:
-        """The present state."""
-        return self.machine.now
-
-    @property
     def run(self) -> Run | None:
         """The run in force."""
         return self.books.totals.run
+
+    def fire(self, trigger: Trigger) -> None:
+        """Make a move of the state machine.
+
+        Raises:
+            MoveError: its table has no such move.
+        """
+        self.state = self._machine.fire(trigger)
 
     def plan_ms(self, now_ms: int) -> int:
         """Plan time at boot time ``now_ms``."""
@@ -121,17 +126,18 @@ class Session:
         self.retry_wait = min(2 * self.retry_wait, self.timing.retry_max_ms)
 
     def reset_retry(self) -> None:
-        """What was tried has worked."""
-        self.retry_at, self.retry_wait = None, self.timing.retry_ms
+        """What was tried has worked; a STOP that is not acknowledged is sent again all the same."""
+        if not self.halting:
+            self.retry_at, self.retry_wait = None, self.timing.retry_ms
 
     def ask(self, run: Run, purpose: Purpose, slot: Slot | None) -> list[Effect]:
         """Write the run down and hand it to the guard."""
-        ask = Ask(run.request_id, purpose, run.account, tuple(span.step() for span in run.spans))
+        ask = Ask(run.request_id, purpose, run.account, tuple([span.step() for span in run.spans]))
         return [*self.books.ask(run, slot), Deliver(ask)]
 
     def halt(self, trigger: Trigger, why: str) -> list[Effect]:
         """Move to a state without delivery and stop the pump; STOP is repeated until it is acknowledged."""
-        self.machine.fire(trigger)
+        self.fire(trigger)
         self.why, self.halting, self.left_running = why, True, False
         return [Halt(why)]
 
@@ -151,7 +157,7 @@ class Session:
 
         A run that the pump breaks off before its first step does not begin the time anew.
         """
-        if self.run is not None and self.silent_since is None:
+        if self.silent_since is None and self.books.totals.run is not None:
             self.flow_due = None  # nearly always: it flows, and did before
             return []
         pace = self.books.pace()

@@ -21,6 +21,7 @@ from pump_ctrl.drivers.base import Step, StepKind
 
 ZERO = Fraction(0)
 GRID = "rate grid"
+STILL = "stood still while it was told the next run"
 BESIDE = "basal below the plan beside a bolus, in a prime, in a hold or in a very short step"
 
 
@@ -105,7 +106,7 @@ class Span(NamedTuple):
 
     def step(self) -> Step:
         """The same as the pump is told it."""
-        return Step(self.kind, self.volume_nl, self.length_ms, self.basal_nl)
+        return Step(self.kind, self.volume_nl, self.to_ms - self.from_ms, self.basal_nl)
 
     def delivered_by(self, plan_ms: int, step_nl: int) -> int:
         """What a pump that began on time has displaced of it by then, nL (the protocol's closed form)."""
@@ -115,12 +116,13 @@ class Span(NamedTuple):
             return self.volume_nl // step_nl * step_nl
         return self.volume_nl * self.elapsed(plan_ms) // (self.length_ms * step_nl) * step_nl
 
-    def next_step_ms(self, plan_ms: int, step_nl: int) -> int:
-        """The first instant from ``plan_ms`` on at which the pump has just made a step; its end if none."""
+    def next_step_ms(self, plan_ms: int, step_nl: int, beyond_nl: int = 0) -> int:
+        """The first instant from ``plan_ms`` on at which it has made a step, and ``beyond_nl``; its end if none."""
         if not self.volume_nl or plan_ms >= self.to_ms:
             return self.to_ms
-        made = -(-self.volume_nl * self.elapsed(plan_ms) // (self.length_ms * step_nl))
-        return min(self.to_ms, self.from_ms - (-made * step_nl * self.length_ms // self.volume_nl))
+        flowed = self.volume_nl * self.elapsed(plan_ms) - beyond_nl * self.length_ms
+        made = -(-flowed // (self.length_ms * step_nl)) * step_nl + beyond_nl
+        return min(self.to_ms, self.from_ms - (-made * self.length_ms // self.volume_nl))
 
     def even_flow(self, plan_ms: int) -> Fraction:
         """The share of its volume that belongs to the time up to ``plan_ms``, exact nL."""
@@ -136,8 +138,9 @@ class Run:
     """A chain of spans that the pump was told in one permit.
 
     ``cut_nl`` is what the run before will have given when this one takes over: the volumes of the spans were
-    computed from it. ``lost_nl`` are whole pump steps that are due by then and lost at the cut. The last ``tail``
-    spans are the bounded hold: the pump comes to them only where nobody renews the run.
+    computed from it. ``lost_nl`` is what is due by then beyond rounding, and lost at the cut; ``still`` is what is
+    due while a pump that is stopped first is told this one (nL). The last ``tail`` spans are the bounded hold: the
+    pump comes to them only where nobody renews the run.
     """
 
     request_id: str
@@ -148,6 +151,7 @@ class Run:
     cut_nl: int
     lost_nl: int = 0
     tail: int = 0
+    still: Fraction = ZERO
     # Plan time of its beginning and of its end, where the pump stops by itself, all that it can give (nL), the parts
     # of a nL in which what is planned in it is a whole number, the boluses in it in these parts, and the spans
     # beside which basal is missed: asked for in every turn, so worked out once.
@@ -180,13 +184,15 @@ class Run:
         for span in self.spans:
             if plan_ms <= span.from_ms:
                 break
-            total += span.delivered_by(plan_ms, step_nl)
+            if plan_ms < span.to_ms:
+                return total + span.delivered_by(plan_ms, step_nl)
+            total += span.volume_nl // step_nl * step_nl
         return total
 
-    def next_step_ms(self, plan_ms: int, step_nl: int) -> int:
-        """The first instant at or after ``plan_ms`` at which the pump has just made a step, or its end."""
+    def next_step_ms(self, plan_ms: int, step_nl: int, beyond_nl: int = 0) -> int:
+        """The first instant from ``plan_ms`` on at which the pump has made a step, and ``beyond_nl``, or its end."""
         span = next((span for span in self.spans if plan_ms < span.to_ms), self.spans[-1])
-        return span.next_step_ms(plan_ms, step_nl)
+        return span.next_step_ms(plan_ms, step_nl, beyond_nl)
 
     def flows_at(self, plan_ms: int) -> bool:
         """Whether the span in force at that instant gives anything."""
@@ -207,7 +213,8 @@ class Run:
 
     def planned_units(self, plan_ms: int) -> int:
         """The same in 1/``unit`` nL."""
-        until = min(max(plan_ms, self.from_ms), self.to_ms)
+        until = plan_ms if plan_ms > self.from_ms else self.from_ms
+        until = until if until < self.to_ms else self.to_ms
         return self.bolus_units + self.pace.planned_units(self.from_ms, until) * (self.unit // self.pace.unit)
 
     def planned_by(self, plan_ms: int) -> Fraction:
@@ -324,6 +331,8 @@ class Totals:
         if cuts and run.lost_nl:
             lost = Fraction(run.lost_nl)
             gaps += (self._miss(self.horizon_ms, run.from_ms, "part of a step, at a cut", lost),)
+        if cuts and run.still:
+            gaps += (self._miss(self.horizon_ms, run.from_ms, STILL, run.still),)
         if cuts and short > 0:
             gaps += (self._miss(self.horizon_ms, run.from_ms, "pump gave less than told", Fraction(short)),)
         self._base = (self._planned, self._missed, self.commanded)
@@ -333,7 +342,7 @@ class Totals:
         self._planned += self._planned_parts(run, run.to_ms)
         self._missed += self._parts(beside)
         self.commanded += run.volume_nl
-        return tuple(gap for gap in gaps if gap.volume)
+        return tuple([gap for gap in gaps if gap.volume])
 
     def cut(self, plan_ms: int, given_nl: int, why: str) -> tuple[Gap, ...]:
         """End the run in force at ``plan_ms``; it gave ``given_nl``. Whole pump steps left over are a gap."""
@@ -399,7 +408,7 @@ class Totals:
         self.run, self.horizon_ms = None, min(max(plan_ms, run.from_ms), run.to_ms)
         grid = run.grid_until(plan_ms) if beside else ZERO
         parts = ((BESIDE, beside - grid), (GRID, grid))
-        return tuple(self._miss(run.from_ms, self.horizon_ms, why, nl) for why, nl in parts if nl)
+        return tuple([self._miss(run.from_ms, self.horizon_ms, why, nl) for why, nl in parts if nl])
 
     def _miss(self, from_ms: int, to_ms: int, why: str, volume: Fraction) -> Gap:
         self._fit(volume.denominator)

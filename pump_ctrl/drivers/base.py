@@ -214,6 +214,7 @@ class PumpSettings:
         step_nl, counter_unit_nl, max_nl_per_h, max_steps, max_lease_ms: as in ``Capabilities``.
         wire_timeout_s: after so long without a packet the pump is to stop by itself (seconds); None: it is to go
             on to the end of what it was told, which holds the plan's bounded hold.
+        model: what the pump has to call itself; None: not looked at.
     """
 
     address: int
@@ -225,6 +226,7 @@ class PumpSettings:
     max_steps: int
     max_lease_ms: int
     wire_timeout_s: int | None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +237,13 @@ class Grid:
         volume: the most, not above so many nL, that the pump can be told to spread over just so many ms; its
             own result is told whole. 0 is a rest.
         count: how many of these steps, from the first on, one permit can hold; 1 at least.
+        exchanges: how many exchanges telling them to the pump takes, up to its word that it runs.
         rests: whether a rest is something that the pump runs; else it stands still in it, and says so.
     """
 
     volume: Callable[[int, int], int]
     count: Callable[[Sequence[Step]], int]
+    exchanges: Callable[[Sequence[Step]], int]
     rests: bool
 
 
@@ -303,3 +307,78 @@ class PumpDriver(Protocol):
 
     def close(self) -> None:
         """Let go of the link. Safe to repeat; sends nothing."""
+
+
+# A second witness and a second stop: optional, on wires of their own, so that no fault of the pump's silences them.
+
+
+@dataclass(frozen=True, slots=True)
+class SensorErrors:
+    """By how much a volume sensor may be off, as declared; each only ever widens what it is taken to say.
+
+    Attributes:
+        resolution_nl: a single reading is off by that much at the most, either way (last digit, noise), nL.
+        accuracy_ppm: the rise between two readings is off by that share, either way (calibration, density).
+        creep_nl_per_h: between two readings it may gain so much that did not flow (own drift, air pressure).
+        loss_nl_per_h: between two readings it may lose so much that did flow (evaporation).
+    """
+
+    resolution_nl: int
+    accuracy_ppm: int
+    creep_nl_per_h: int
+    loss_nl_per_h: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outflow:
+    """All that has left the line since ``origin``, nL. Readings of different origins cannot be compared."""
+
+    nl: int
+    origin: str
+
+
+class VolumeSensor(Protocol):
+    """Sees what leaves the line, and knows nothing of the pump."""
+
+    @property
+    def errors(self) -> SensorErrors:
+        """Its declared errors; constant."""
+
+    def read(self) -> Outflow | Unknown:
+        """Ask how much has left. Over within its exchanges' deadlines (500 ms each); never raises for the line."""
+
+    def close(self) -> None:
+        """Let go of the link. Safe to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """The relay was told; ``confirmed`` where it also answered as it should."""
+
+    confirmed: bool
+
+
+class PowerCut(Protocol):
+    """Takes the pump's power away, or closes a clamp. Nothing here gives it back: a person does."""
+
+    def cut(self) -> Switched | Unknown:
+        """Cut. Safe to repeat; over within 500 ms; never raises for the line."""
+
+    def close(self) -> None:
+        """Let go of the link. Safe to repeat; switches nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceSettings:
+    """What a balance does not tell of itself. ``density_ppm``: what it shows of 1 nL, millionths of a microgram."""
+
+    errors: SensorErrors
+    density_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """The bytes that cut, and the answer that confirms them; empty where a relay gives none."""
+
+    cut: bytes
+    answer: bytes

@@ -15,6 +15,7 @@ of the host is the target volume, which is the dose, and the lease. A rest is a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -126,18 +127,19 @@ class HarvardDriver:
         the first one is back.
         """
         self._session.ready = False
-        met = meet(self._session.talk, self._settings)
+        first = self._session.pump is None
+        met = meet(self._session.talk, self._settings if first else replace(self._settings, model=None))
         if isinstance(met, str):
             return Unknown(met)
         if self._name not in (None, met.name):
             self._session.counter.restart()
         self._name = met.name
-        first = self._session.pump is None or self._session.pump.name == met.name
-        self._session.pump = met if first else self._session.pump
+        known = self._session.pump is None or self._session.pump.name == met.name
+        self._session.pump = met if known else self._session.pump
         seen = self._session.look()
         if isinstance(seen, Silence):
             return Unknown(f"The pump does not tell its status: {seen.detail}.")
-        self._session.ready = first
+        self._session.ready = known
         return Identity(met.model, met.firmware, met.serial, self._session.counter.epoch)
 
     def deliver(self, permit: Permit) -> Outcome:
@@ -317,6 +319,8 @@ class HarvardDriver:
             return Unknown(complaint("irun", told))
         if told.prompt is not Prompt.INFUSING:
             return self._abort(f"after irun the pump's prompt is {told.prompt.value}")
+        if not self._session.ready:  # it runs at a rate of its own, without a target
+            return self._abort("the pump has lost its power just before irun, and with it how it was set")
         seen = self._session.look()
         if isinstance(seen, Silence):
             return Unknown(f"after irun: {seen.detail}")

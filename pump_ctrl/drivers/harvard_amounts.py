@@ -20,6 +20,7 @@ from pump_ctrl.errors import WireError
 
 FL_PER_NL: Final = 1_000_000
 DIGITS: Final = 6  # what the pump keeps of a number
+EXCHANGES: Final = 18  # of a deliver; 2 of a rest
 MS_PER_HOUR: Final = 3_600_000
 SECONDS_PER_HOUR: Final = 3_600
 
@@ -211,4 +212,4 @@ def grid_of(settings: PumpSettings) -> Grid:
             told = achievable_step(told, duration_ms, settings)[0]
         return told if told and setting_for(told, duration_ms, settings) is not None else 0
 
-    return Grid(volume, lambda steps: min(1, len(steps)), rests=False)
+    return Grid(volume, lambda steps: min(1, len(steps)), lambda _: EXCHANGES, rests=False)

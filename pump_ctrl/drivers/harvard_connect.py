@@ -34,7 +34,7 @@ from pump_ctrl.drivers.harvard_exchange import (
     line,
     nothing,
 )
-from pump_ctrl.drivers.harvard_families import Family
+from pump_ctrl.drivers.harvard_families import Family, family_of
 from pump_ctrl.errors import LinkError
 
 INFUSING_MODES: Final = ("(qs i)", "(qs iw)", "(qs wi)")
@@ -112,6 +112,7 @@ def _polling(talk: Conversation) -> str | None:
 
 def _look_at(talk: Conversation, settings: PumpSettings) -> Pump:
     model, firmware, family = _need(talk, "ver", line(parse_ver))
+    _fits(settings.model is None or family_of(settings.model) is family, _MODEL, model, settings.model)
     version = _have(talk, "version", parse_version) or Version(None, None, None)
     _fits(version.address in (None, settings.address), _ADDRESS, version.address, settings.address)
     _quick_start(talk)
@@ -130,6 +131,10 @@ def _look_at(talk: Conversation, settings: PumpSettings) -> Pump:
     )
 
 
+_MODEL: Final = (
+    "The pump says that it is a {}, the profile is of a {}; nothing was set in it. Connect the profile's pump, or take "
+    "a profile of this one."
+)
 _ADDRESS: Final = "The pump says that its address is {}, the profile {}. Set one of them, then connect again."
 _DIAMETER: Final = (
     "The pump is set to a syringe of {} mm, the profile to {} mm; nothing was changed. Put the profile's syringe "

@@ -9,7 +9,9 @@ Invariant  ``read`` and ``write`` are over by their deadline; whatever the opera
 Tests      tests/unit/test_link.py, tests/wire/test_link_pty.py
 
 pyserial's own time-outs are not used: ``timeout`` and ``write_timeout`` are zero where the port has a file
-descriptor, and the waiting is done here. ``flush`` is never called: it blocks until the other end reads.
+descriptor, and the waiting is done here. A serial port of this host is opened by pyserial, then read and written
+directly, as pyserial would wait once more before each read. ``flush`` is never called: it blocks until the other end
+reads.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ import select
 import tempfile
 import termios
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from errno import EACCES, EAGAIN, EBUSY, ECONNREFUSED, ENODEV, ENOENT, ENOTTY, ENXIO, EPERM
 from hashlib import sha256
 from pathlib import Path
@@ -39,6 +41,7 @@ LISTEN_MS: Final = 5_000  # the longest single wait; then the clock is looked at
 NAP_MS: Final = 2  # between two looks at a port that cannot be waited for
 CHUNK: Final = 4_096
 RUNS_ON: Final = "What the pump was told last goes on to its end."
+_ERRORS: Final = (OSError, termios.error, ValueError)  # as which the operating system and pyserial complain
 
 _DIRECT: Final = frozenset(
     {"", "spy", "hwgrep", "loop", "cp2110"}
@@ -56,6 +59,9 @@ _SENTENCES: Final = {
     ENOTTY: ("it is not a serial port", "`pump-ctrl ports` lists what is plugged in."),
     ECONNREFUSED: ("nobody listens there", "Start the server, or correct host and port."),
 }  # fmt: skip
+
+
+Ready = Callable[[int], object]  # waits so many ms at the most; true if it has come to pass
 
 
 def open_link(
@@ -99,14 +105,15 @@ class SerialLink:
         self.buffered = self._scheme not in _DIRECT
         self._lock = _Lock(locks / f"{sha256(_place(url).encode()).hexdigest()[:16]}.lock")
         self._port: serial.Serial | None = None
-
-    def now_ms(self) -> int:
-        """Boot-time ms of the clock."""
-        return self._clock.boot_ms()
+        self._number: int | None = None  # the port's file descriptor, where it has one
+        self._has: Ready | None = None  # waits until it has received something
+        self._takes: Ready | None = None  # waits until it takes more
+        self._bytes: _Directly | _ThroughPyserial | None = None
+        self.now_ms: Callable[[], int] = clock.boot_ms  # the deadlines are measured on it
 
     def fileno(self) -> int | None:
         """What a loop can wait on beside other things; None where the port has no such number, or is lost."""
-        return None if self._port is None else _fileno(self._port)
+        return self._number
 
     def write(self, data: bytes, *, deadline_ms: int) -> None:
         """Hand over all of ``data``; by ``deadline_ms``, or it is an error.
@@ -114,12 +121,17 @@ class SerialLink:
         Raises:
             LinkError: the port is lost, or does not take the bytes in time.
         """
-        left = memoryview(data)
-        with self._told("sending") as port:
+        if (port := self._port) is None or (pipe := self._bytes) is None:
+            raise self._closed()
+        try:
+            left = data[pipe.give(data) :] if pipe.may_be_full else data
             while left:
                 if not self._await(port, deadline_ms, to_write=True):
-                    raise self._lost("sending", "the port does not take the bytes", "")
-                left = left[port.write(bytes(left)) or 0 :]
+                    self.close()
+                    raise self._full()
+                left = left[pipe.give(left) :]
+        except _ERRORS as err:
+            raise self._lost("sending", err) from err
 
     def read(self, *, deadline_ms: int) -> bytes:
         """Wait for bytes; what has arrived, or ``b""`` when ``deadline_ms`` has come.
@@ -127,12 +139,17 @@ class SerialLink:
         Raises:
             LinkError: the port is lost.
         """
-        with self._told("receiving") as port:
-            while True:
-                if data := bytes(port.read(_count(port))):
+        if (port := self._port) is None or (pipe := self._bytes) is None:
+            raise self._closed()
+        try:
+            if not deadline_ms and self._has is not None:  # the look before each question
+                return pipe.take() if self._has(0) else b""
+            while self._await(port, deadline_ms):
+                if data := pipe.take():
                     return data
-                if not self._await(port, deadline_ms):
-                    return b""
+        except _ERRORS as err:
+            raise self._lost("receiving", err) from err
+        return b""
 
     def wait(self, until_ms: int) -> bool:
         """Sleep until ``until_ms``, or until the pump speaks by itself; the bytes stay for ``read``.
@@ -143,8 +160,12 @@ class SerialLink:
         Raises:
             LinkError: the port is lost.
         """
-        with self._told("listening") as port:
-            return self._await(port, until_ms)
+        if self._port is None:
+            raise self._closed()
+        try:
+            return self._await(self._port, until_ms)
+        except _ERRORS as err:
+            raise self._lost("listening", err) from err
 
     def reopen(self) -> None:
         """Open the port anew, after a loss or for the first time. Who answers then may be another pump.
@@ -155,15 +176,18 @@ class SerialLink:
         self.close()
         self._lock.take(self.url)
         try:
-            with _mapped(self.url, "The port %s cannot be opened", RUNS_ON):
-                self._port = self._opened()
-        except LinkError:
+            port = self._opened()
+        except _ERRORS as err:
             self._lock.release()
-            raise
+            raise _told(f"The port {self.url} cannot be opened", err) from err
+        self._port, self._number = port, _fileno(port)
+        self._has, self._takes = _ready(self._number, select.POLLIN), _ready(self._number, select.POLLOUT)
+        plain = type(port).__module__ == "serial.serialposix"
+        self._bytes = _Directly(port.fileno()) if plain else _ThroughPyserial(port, self._number)
 
     def close(self) -> None:
         """Give the port back. Safe to repeat."""
-        port, self._port = self._port, None
+        port, self._port, self._number, self._bytes = self._port, None, None, None
         if port is not None:
             with suppress(
                 OSError, termios.error
@@ -192,41 +216,80 @@ class SerialLink:
 
     def _await(self, port: serial.Serial, until_ms: int, *, to_write: bool = False) -> bool:
         """Wait until the port can be read (or written); False when ``until_ms`` has come."""
-        number = _fileno(port)
+        ready = self._takes if to_write else self._has
         while True:
             left_ms = until_ms - self.now_ms()
-            if number is None:
+            if ready is None:
                 if to_write or port.in_waiting:
                     return True
                 if left_ms > 0:
                     self._nap(min(NAP_MS, left_ms))
-            else:
-                wait_s = min(max(left_ms, 0), LISTEN_MS) / 1_000
-                reads, writes = ([], [number]) if to_write else ([number], [])
-                if any(select.select(reads, writes, [], wait_s)):
-                    return True
+            elif ready(0 if left_ms < 0 else left_ms if left_ms < LISTEN_MS else LISTEN_MS):
+                return True
             if left_ms <= 0:
                 return False
 
-    @contextmanager
-    def _told(self, doing: str) -> Iterator[serial.Serial]:
-        """The port; an error of the operating system ends its use until ``reopen``."""
-        if self._port is None:
-            raise LinkError(
-                f"The port {self.url} is closed.",
-                pump_state=RUNS_ON,
-                do_now="Open it again, then look who answers.",
-            )
-        try:
-            with _mapped(self.url, f"The port %s was lost while {doing}", RUNS_ON):
-                yield self._port
-        except LinkError:
-            self.close()
-            raise
+    def _closed(self) -> LinkError:
+        return LinkError(
+            f"The port {self.url} is closed.",
+            pump_state=RUNS_ON,
+            do_now="Open it again, then look who answers.",
+        )
 
-    def _lost(self, doing: str, why: str, do_now: str) -> LinkError:
-        state = "The pump may have received a part of a command." if doing == "sending" else RUNS_ON
-        return LinkError(f"The port {self.url} failed while {doing}: {why}.", pump_state=state, do_now=do_now)
+    def _lost(self, doing: str, err: Exception) -> LinkError:
+        """An error of the operating system ends the use of the port until ``reopen``."""
+        self.close()
+        return _told(f"The port {self.url} was lost while {doing}", err)
+
+    def _full(self) -> LinkError:
+        return LinkError(
+            f"The port {self.url} failed while sending: the port does not take the bytes.",
+            pump_state="The pump may have received a part of a command.",
+        )
+
+
+class _ThroughPyserial:
+    """Takes and gives the bytes of any port: a network, a spied port, one without a descriptor."""
+
+    may_be_full = False  # it has to be waited for before anything is given
+
+    def __init__(self, port: serial.Serial, number: int | None) -> None:
+        self._port, self._number = port, number
+
+    def take(self) -> bytes:
+        """Of one that cannot be waited for no more than what has arrived."""
+        size = CHUNK if self._number is not None else max(1, min(CHUNK, self._port.in_waiting))
+        return bytes(self._port.read(size))
+
+    def give(self, data: bytes) -> int:
+        """How many of the bytes it has taken."""
+        return self._port.write(data) or 0
+
+
+class _Directly:
+    """Takes and gives the bytes of a serial port of this host, which pyserial has opened and never blocks."""
+
+    may_be_full = True  # it says so by taking nothing
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def take(self) -> bytes:
+        """What has arrived at a port that said so; nothing is what one says that is not there any more."""
+        try:
+            data = os.read(self._number, CHUNK)
+        except BlockingIOError:
+            return b""
+        if not data:
+            raise OSError("bytes were told of, and there are none: it is gone, or another program reads it")
+        return data
+
+    def give(self, data: bytes) -> int:
+        """How many of the bytes it has taken."""
+        try:
+            return os.write(self._number, data)
+        except BlockingIOError:
+            return 0
 
 
 class _Lock:
@@ -239,9 +302,11 @@ class _Lock:
         self._fd: int | None = None
 
     def take(self, url: str) -> None:
-        with _mapped(str(self._path), "The lock file %s cannot be used", RUNS_ON):
+        try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except _ERRORS as err:
+            raise _told(f"The lock file {self._path} cannot be used", err) from err
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
@@ -299,19 +364,19 @@ def _fileno(port: serial.Serial) -> int | None:
         return None
 
 
-def _count(port: serial.Serial) -> int:
-    """How much to ask for: one that cannot be waited for is asked for no more than what has arrived."""
-    return CHUNK if _fileno(port) is not None else max(1, min(CHUNK, int(port.in_waiting)))
+def _ready(number: int | None, event: int) -> Ready | None:
+    """How to wait for an event of a port; its loss is one too, and shows when it is used."""
+    if number is None:
+        return None
+    poll = select.poll()
+    poll.register(number, event)
+    return poll.poll
 
 
-@contextmanager
-def _mapped(place: str, what: str, pump_state: str) -> Iterator[None]:
-    """Whatever the operating system or pyserial says, as a ``LinkError`` with a sentence."""
-    try:
-        yield
-    except (OSError, termios.error, ValueError) as err:
-        why, do_now = _sentence(err)
-        raise LinkError(f"{what % place}: {why}.", pump_state=pump_state, do_now=do_now) from err
+def _told(what: str, err: Exception) -> LinkError:
+    """What the operating system or pyserial says, as ours, with a sentence."""
+    why, do_now = _sentence(err)
+    return LinkError(f"{what}: {why}.", pump_state=RUNS_ON, do_now=do_now)
 
 
 def _sentence(err: Exception) -> tuple[str, str]:

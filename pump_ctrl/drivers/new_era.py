@@ -34,17 +34,16 @@ from pump_ctrl.drivers.new_era_connect import adjust, check_settings, meet
 from pump_ctrl.drivers.new_era_evidence import evidence_of
 from pump_ctrl.drivers.new_era_phases import NotDone, Programmer
 from pump_ctrl.drivers.new_era_program import (
+    FIRST,
     MOST_PHASES,
     Program,
-    RatePhase,
     Tag,
     compile_program,
+    exchanges,
     fastest_nl_per_h,
 )
 from pump_ctrl.drivers.new_era_pump import Pump
 from pump_ctrl.errors import LinkError, WireError
-
-_BESIDE, _FIRST, _PER_RATE, _PER_PAUSE = 24, 13, 9, 4  # exchanges of a deliver
 
 
 class NewEraDriver:
@@ -115,7 +114,7 @@ class NewEraDriver:
         """
         self._pump.fit = False
         try:
-            identity, self._adjusted = meet(self._pump)
+            identity, self._adjusted = meet(self._pump, self._model)
         except WireError as err:
             return Unknown(str(err))
         self._model = self._model or identity.model
@@ -169,10 +168,7 @@ class NewEraDriver:
 
     def needed_ms(self, program: Program) -> int:
         """How long it takes to get to RUN, as exchanges have taken so far: a permit that ends sooner stops nothing."""
-        rates = sum(isinstance(phase, RatePhase) for phase in program.phases)
-        beside = _BESIDE if self._tagged else _BESIDE + _FIRST
-        exchanges = beside + _PER_RATE * rates + _PER_PAUSE * (len(program.phases) - rates)
-        return exchanges * self._pump.talk.mean_ms
+        return (exchanges(program) + (0 if self._tagged else FIRST)) * self._pump.talk.mean_ms
 
     def _set_up(self, permit: Permit, program: Program) -> None:
         """Everything up to RUN. The order is that of ADR 0009: each cut in it has one meaning."""

@@ -29,8 +29,11 @@ RUNNING: Final = frozenset("IT")  # prompts of a program that goes on: infusing,
 ALARMS: Final = {"R": "reset", "S": "stall", "T": "timeout", "E": "program", "O": "phase-range"}
 
 _MAX_HELD, _MAX_BASIC = 4_096, 64
+LONGEST: Final = 64  # bytes of a reply, its frame included; what is longer is not worth remembering
+_MEMO: Final = 8_192  # more than the readings of a counter of 4 digits in a day; each day brings them again
 _SAFE_LENGTHS: Final = range(7, 0x30)  # "00S" upwards; what a Basic reply has there is a digit, 0x30 or more
 _DIGITS: Final = frozenset(b"0123456789")
+_SCALE: Final = (1_000, 100, 10, 1)  # to thousandths, by the digits behind the point
 _LINE_ENDS: Final = b"\r\n"
 
 
@@ -73,10 +76,11 @@ def parse_number(text: str) -> int:
     Raises:
         WireError: it is none.
     """
-    found = re.fullmatch(r"([0-9]{0,4})(?:\.([0-9]{0,3}))?", text)
-    if found is None or not (found[1] or found[2]):
+    whole, _, part = text.partition(".")
+    digits = whole + part
+    if len(whole) > 4 or len(part) > 3 or not (digits.isascii() and digits.isdigit()):
         raise WireError(f"{text!r} is no number")
-    return int(found[1] or "0") * 1_000 + int((found[2] or "").ljust(3, "0"))
+    return int(digits) * _SCALE[len(part)]
 
 
 # ---- commands ------------------------------------------------------------------------------------
@@ -100,7 +104,7 @@ def pause_function(seconds: int) -> str:
 
 
 @lru_cache(maxsize=64)  # a poll says the same thousands of times a day
-def encode(address: int, command: str, *, safe: bool) -> bytes:
+def encode(address: int, command: str, safe: bool) -> bytes:
     """One command as it goes over the wire."""
     text = f"{address}{command}".encode("ascii")
     if not safe:
@@ -137,6 +141,11 @@ class FrameDecoder:
     def partial(self) -> bool:
         """Whether the beginning of a frame is held (after ``next_text`` has said NEED_DATA)."""
         return bool(self._held)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held, neither whole nor in part."""
+        return not (self._held or self._rescued)
 
     def feed(self, data: bytes) -> None:
         """Add what was received. Beyond 4,096 bytes the oldest are dropped, and counted as noise."""
@@ -245,6 +254,21 @@ def parse_reply(text: str) -> Reply:
     return Reply(int(found[1]), found[2] or "", found[3] or "", (found[4] or "").strip())
 
 
+@lru_cache(maxsize=_MEMO)
+def only_reply(data: bytes, safe: bool | None) -> Reply | None:
+    """The reply that an idle decoder of that mode makes of ``data``, if it leaves and counts nothing else; or None."""
+    decoder = FrameDecoder()
+    decoder.safe = safe
+    decoder.feed(data)
+    text, more = decoder.next_text(), decoder.next_text()
+    if text is NEED_DATA or more is not NEED_DATA or decoder.noise or not decoder.idle:
+        return None
+    try:
+        return parse_reply(text)
+    except WireError:
+        return None
+
+
 # What the data of a reply look like, by what was asked.
 NOTHING: Final = re.compile("")
 NUMBER: Final = re.compile(r"[0-9.]+")
@@ -267,7 +291,7 @@ class Counter:
     unit_nl: int
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_MEMO)
 def parse_counter(data: str) -> Counter:
     """Read the reply to DIS.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from pump_ctrl.drivers import new_era_codec as codec
-from pump_ctrl.drivers.base import Identity, PumpSettings, Unknown
+from pump_ctrl.drivers.base import Identity, PumpSettings, PumpStatus, Unknown
 from pump_ctrl.drivers.new_era_exchange import Silence
 from pump_ctrl.drivers.new_era_phases import NotDone, Programmer
 from pump_ctrl.drivers.new_era_pump import Pump
@@ -39,8 +39,10 @@ def check_settings(settings: PumpSettings) -> None:
         raise InvalidInput(f"a wire time-out of {settings.wire_timeout_s} s; allowed: 1 to 255, or none")
 
 
-def meet(pump: Pump) -> tuple[Identity, bool]:
+def meet(pump: Pump, known: str | None = None) -> tuple[Identity, bool]:
     """Put the pump into its mode and ask who it is; and whether all settings are as a run needs them.
+
+    Of another model than the ``known`` one, which was met before, nothing more is asked than its status.
 
     Raises:
         WireError: it does not answer, or is not the pump that the settings describe.
@@ -48,13 +50,31 @@ def meet(pump: Pump) -> tuple[Identity, bool]:
     _enter_mode(pump)
     desk = Programmer(pump.talk)
     version = codec.VERSION.fullmatch(desk.query("VER", codec.VERSION))
-    model, firmware = (version[1], (version[2] or "") + version[3]) if version else ("", "")
+    model, upgrade, firmware = (version[1], version[2] or "", version[3]) if version else ("", "", "")
+    if known is None:
+        _check_model(model + upgrade[:1], pump.settings.model)
+    elif model != known:
+        return Identity(model, upgrade + firmware, None, _seen(pump).epoch), False
     _check_timeout(desk, pump.settings.wire_timeout_s or 0)
     check_syringe(desk, pump.settings.diameter_um or 0)
     adjusted = adjust(pump, desk)
+    return Identity(model, upgrade + firmware, None, _seen(pump).epoch), adjusted
+
+
+def _seen(pump: Pump) -> PumpStatus:
     if isinstance(status := pump.look(), Unknown):
         raise NotDone("no-answer", status.detail)
-    return Identity(model, firmware, None, status.epoch), adjusted
+    return status
+
+
+def _check_model(found: str, wanted: str | None) -> None:
+    """Compare the model, with an X for firmware that has functions of its own, with the profile's."""
+    if wanted not in (None, found):
+        raise NotDone(
+            "model",
+            f"The pump says that it is a {found}, the profile is of a {wanted}. Nothing was set in it. Connect the"
+            " profile's pump, or take a profile of this one.",
+        )
 
 
 def _enter_mode(pump: Pump) -> None:
@@ -106,8 +126,7 @@ def adjust(pump: Pump, desk: Programmer) -> bool:
     Raises:
         WireError: no answer, or a setting that the pump does not take.
     """
-    if isinstance(status := pump.look(), Unknown):
-        raise NotDone("no-answer", status.detail)
+    _seen(pump)
     if pump.is_stopped:
         pump.meter.expect_clear()  # another unit may round the counter down
         desk.use_microlitres()

@@ -19,7 +19,7 @@ from typing import Final
 
 from pump_ctrl.drivers import new_era_codec as codec
 from pump_ctrl.drivers.base import Link
-from pump_ctrl.drivers.new_era_codec import NOTHING, VERSION, NeedData, Reply
+from pump_ctrl.drivers.new_era_codec import NEED_DATA, NOTHING, VERSION, Reply
 from pump_ctrl.errors import LinkError, WireError
 
 EXCHANGE_MS: Final = 500  # all that one exchange may take
@@ -70,7 +70,7 @@ class Conversation:
         self._doubtful = False
         self._ignored = 0
         self._allowance = 0
-        self._sent_ms = self._heard_ms = link.now_ms()
+        self.at_ms = self._sent_ms = self._heard_ms = link.now_ms()  # ``at_ms``: the clock as last looked at
         self._answered = 0
         self._spent_ms = 0
 
@@ -108,9 +108,13 @@ class Conversation:
 
     def listen(self, until_ms: int = 0) -> None:
         """Take in what the pump says by itself up to then; with an instant in the past waits for nothing."""
-        self._allowance = FLOOD_BYTES
+        data = b""
         try:
-            while (reply := self._next_reply(until_ms)) is not None:
+            if not until_ms and self._decoder.idle and not (data := self._link.read(deadline_ms=0)):
+                return  # as nearly always
+            self._allowance = FLOOD_BYTES
+            while (reply := self._next_reply(until_ms, data)) is not None:
+                data = b""
                 self._sort_out(reply)
         except (LinkError, OSError):
             self._doubtful = True  # the next exchange meets the broken link too, and says so
@@ -132,26 +136,24 @@ class Conversation:
 
     def _exchange(self, command: str, shape: re.Pattern[str]) -> Reply | Alarmed | Silence:
         self.listen()
-        begun_ms = self._link.now_ms()
-        reply = self._attempt(command, shape, begun_ms + EXCHANGE_MS)
+        link = self._link
+        self.at_ms = self._sent_ms = begun_ms = link.now_ms()
+        deadline_ms = begun_ms + EXCHANGE_MS
+        reply: Reply | Alarmed | Silence
+        try:
+            link.write(codec.encode(self._address, command, self._safe), deadline_ms=deadline_ms)
+            reply = self._await(shape, deadline_ms)
+        except (LinkError, OSError) as err:
+            self._on_loss()
+            reply = Silence(f"the link failed: {err}")
         if isinstance(reply, Reply):
-            self._spent_ms += self._link.now_ms() - begun_ms
+            self._spent_ms += self.at_ms - begun_ms
             self._answered += 1
-        else:
-            self._doubtful = True
+            return reply
+        self._doubtful = True
         if isinstance(reply, Silence) and self._decoder.safe is None:
             self._safe = not self._safe  # the mode is not known yet: the other framing next
         return reply
-
-    def _attempt(self, command: str, shape: re.Pattern[str], deadline_ms: int) -> Reply | Alarmed | Silence:
-        try:
-            self._sent_ms = self._link.now_ms()
-            data = codec.encode(self._address, command, safe=self._safe)
-            self._link.write(data, deadline_ms=deadline_ms)
-            return self._await(shape, deadline_ms)
-        except (LinkError, OSError) as err:
-            self._on_loss()
-            return Silence(f"the link failed: {err}")
 
     def _await(self, shape: re.Pattern[str], deadline_ms: int) -> Reply | Alarmed | Silence:
         self._allowance = FLOOD_BYTES
@@ -173,30 +175,39 @@ class Conversation:
         else:
             self._ignored += 1
 
-    def _next_reply(self, deadline_ms: int) -> Reply | None:
-        """The next reply of this pump, or None when the deadline has come or the pump babbles."""
-        while (text := self._next_text(deadline_ms)) is not None:
-            reply = _parsed(text)
+    def _next_reply(self, deadline_ms: int, data: bytes = b"") -> Reply | None:
+        """The next reply of this pump, or None when the deadline has come or the pump babbles.
+
+        ``data`` have been read already, by a decoder that was idle.
+        """
+        decoder, link = self._decoder, self._link
+        while True:
+            idle = decoder.idle
+            if not idle and (text := decoder.next_text()) is not NEED_DATA:
+                reply = _parsed(text)
+            elif self._allowance <= 0:
+                return None
+            else:
+                read, data = data or link.read(deadline_ms=deadline_ms), b""
+                whole = idle and len(read) <= codec.LONGEST
+                if not whole or (reply := codec.only_reply(read, decoder.safe)) is None:
+                    if not self._take_in(read, deadline_ms):
+                        return None
+                    continue
+                self.at_ms = link.now_ms()
+                self._allowance -= len(read)
             if reply is not None and reply.address == self._address:
                 return reply
             self._ignored += 1
-        return None
 
-    def _next_text(self, deadline_ms: int) -> str | None:
-        while isinstance(text := self._decoder.next_text(), NeedData):
-            if self._allowance <= 0 or not self._read(deadline_ms):
-                return None
-        return text
-
-    def _read(self, deadline_ms: int) -> bool:
-        """Read once into the decoder; False when nothing more is to be had by the deadline.
+    def _take_in(self, data: bytes, deadline_ms: int) -> bool:
+        """Give the decoder what one read has brought; False when nothing more is to be had by the deadline.
 
         A frame in which the pump has paused for more than 0.5 s, or that has only begun when the exchange is
         over, is given up: what is behind its first byte may be a whole one.
         """
         partial = self._decoder.partial
-        data = self._link.read(deadline_ms=deadline_ms)
-        now_ms = self._link.now_ms()
+        self.at_ms = now_ms = self._link.now_ms()
         paused = now_ms - self._heard_ms > PAUSE_MS
         over = not data and now_ms >= deadline_ms > self._sent_ms
         if dropped := partial and (paused or over):

@@ -31,19 +31,11 @@ class Meter:
         self._last: Counter | None = None
         self._last_ms = 0
         self._may_fall = False
+        self.counter_nl = 0  # as last read: what has flowed since it was cleared, or since a power-up
+        self.total_nl = 0  # what the counter has shown in this life; at its beginning what it showed then
         self.lives = 0
         self.resets = 0  # lives that began because the pump, or somebody, set the counter back
         self.before_nl = 0  # what the sum was when the life before this one ended
-
-    @property
-    def counter_nl(self) -> int:
-        """The counter itself as last read: what has flowed since it was cleared, or since a power-up, nL."""
-        return 0 if self._last is None else self._last.infused_nl
-
-    @property
-    def total_nl(self) -> int:
-        """What the counter has shown in this life, nL; at its beginning what the counter showed then."""
-        return self._base_nl + self.counter_nl
 
     @property
     def unit_nl(self) -> int:
@@ -62,6 +54,7 @@ class Meter:
         self.lives += 1
         self.before_nl = self.total_nl
         self._base_nl, self._last, self._may_fall = 0, None, False
+        self.counter_nl = self.total_nl = 0
 
     def expect_clear(self) -> None:
         """The counter is about to be cleared, or told in another unit, with the pump standing still."""
@@ -74,11 +67,25 @@ class Meter:
         rise = counter.infused_nl - self._last.infused_nl
         return 0 <= (rise if rise >= 0 else rise + ROLLS_AT_NL) <= self._most_since(at_ms, counter)
 
+    def follow(self, counter: Counter, at_ms: int) -> bool:
+        """Take in a reading if it is plausible; else it has to be asked for again."""
+        rise, gone_ms = counter.infused_nl - self.counter_nl, at_ms - self._last_ms
+        if self._last is not None and 0 <= rise * MS_PER_HOUR <= self._fastest * gone_ms:
+            self.counter_nl, self.total_nl = counter.infused_nl, self.total_nl + rise  # as nearly always
+            self._last, self._last_ms, self._may_fall = counter, at_ms, False
+        elif self.is_plausible(counter, at_ms):
+            self.take(counter, at_ms)
+        else:
+            return False
+        return True
+
     def take(self, counter: Counter, at_ms: int) -> None:
         """Take in a reading that was plausible, or was read twice."""
         if self._last is not None and counter.infused_nl < self._last.infused_nl:
             self._fall(self._last, counter, at_ms)
         self._last, self._last_ms, self._may_fall = counter, at_ms, False
+        self.counter_nl = counter.infused_nl
+        self.total_nl = self._base_nl + self.counter_nl
 
     def _fall(self, last: Counter, counter: Counter, at_ms: int) -> None:
         if self._may_fall:

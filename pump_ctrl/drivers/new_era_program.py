@@ -25,10 +25,9 @@ TAG_PHASE: Final = 41  # behind the stop: the program never gets there
 MOST_PHASES: Final = 39  # of a program, without its stop and the tag
 LONGEST_PAUSE_S: Final = 99
 MOST_RUN_NL: Final = 9_999_000  # one program must not make the counter roll over
-# Exchanges that tell a rate phase and a pause. A permit is void 2 s after it was written down: with what is told
-# beside them 27 exchanges more are done by then (19200 baud: 19 to 34 ms each).
-PER_RATE, PER_PAUSE = 9, 4
-MOST_EXCHANGES: Final = 27
+# Exchanges of a deliver, 19 to 34 ms each at 19200 baud: beside the phases, and for each rate phase and each pause.
+# On a pump whose phase 41 holds no tag yet there are 13 more.
+BESIDE, PER_RATE, PER_PAUSE, FIRST = 24, 9, 4, 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def achievable_step(volume_nl: int, duration_ms: int, settings: PumpSettings) ->
 
 
 def grid_of(settings: PumpSettings) -> Grid:
-    """What such a pump can be told, for the controller: a program that is written while its permit lasts.
+    """What such a pump can be told, for the controller.
 
     A volume is what the next lower rate gives in the time: rounded up, a run that is cut has given more than its
     even flow, each time, and the counter's last digit hides it.
@@ -91,13 +90,14 @@ def grid_of(settings: PumpSettings) -> Grid:
         return _given(rate, duration_ms, settings.step_nl)
 
     def count(steps: Sequence[Step]) -> int:
-        for some in range(len(steps), 1, -1):
-            program = compile_program(tuple(steps[:some]), settings)
-            if program is not None and _writing(program) <= MOST_EXCHANGES:
-                return some
-        return min(1, len(steps))
+        fitting = (n for n in range(len(steps), 1, -1) if compile_program(tuple(steps[:n]), settings))
+        return next(fitting, min(1, len(steps)))
 
-    return Grid(volume, count, rests=True)
+    def told_in(steps: Sequence[Step]) -> int:
+        program = compile_program(tuple(steps), settings)
+        return BESIDE if program is None else exchanges(program)
+
+    return Grid(volume, count, told_in, rests=True)
 
 
 def achievable(steps: tuple[Step, ...], settings: PumpSettings) -> tuple[Step, ...]:
@@ -145,8 +145,9 @@ def _pauses(seconds: int) -> list[PausePhase]:
     return [PausePhase(LONGEST_PAUSE_S)] * full + ([PausePhase(rest)] if rest else [])
 
 
-def _writing(program: Program) -> int:
-    return sum(PER_RATE if isinstance(phase, RatePhase) else PER_PAUSE for phase in program.phases)
+def exchanges(program: Program) -> int:
+    """How many exchanges a deliver of this program takes, on a pump that has a tag."""
+    return BESIDE + sum(PER_RATE if isinstance(phase, RatePhase) else PER_PAUSE for phase in program.phases)
 
 
 def _told(step: Step, settings: PumpSettings) -> Step:

@@ -78,14 +78,15 @@ class Pump:
 
     def look(self) -> PumpStatus | Unknown:
         """DIS: the prompt and the counter. A counter that cannot be is read twice."""
-        read, now_ms = self._read(), self.now_ms
-        if isinstance(read, codec.Counter) and not self.meter.is_plausible(read, now_ms):
+        read, at_ms = self._read(), self.talk.at_ms
+        if isinstance(read, codec.Counter) and not self.meter.follow(read, at_ms):
             first, read = read, self._read()
-            if isinstance(read, codec.Counter) and not self._agree(first, read):
-                read = Unknown(f"the counter reads {first.infused_nl} nL, then {read.infused_nl} nL")
+            if isinstance(read, codec.Counter):
+                if not self._agree(first, read):
+                    return Unknown(f"the counter reads {first.infused_nl} nL, then {read.infused_nl} nL")
+                self.meter.take(read, at_ms)
         if isinstance(read, Unknown):
             return read
-        self.meter.take(read, now_ms)
         self._tick += 1
         if read.withdrawn_nl or self.prompt == "W":
             self._alarms |= {"withdrawn"}
@@ -114,18 +115,17 @@ class Pump:
 
     def picture(self) -> PumpStatus:
         """The status as it was last read, with the alarms heard since."""
-        course = self.course
-        runs = course is not None and self.prompt in codec.RUNNING and course.life == self.meter.lives
-        idle = PumpState.STALLED if "stall" in self._alarms else PumpState.IDLE
+        course, prompt, alarms = self.course, self.prompt, self._alarms
+        total_nl, lives = self.meter.total_nl, self.meter.lives
+        running_id, done_nl = None, 0
+        if course is not None and course.life == lives and prompt in codec.RUNNING:
+            running_id, done_nl = course.id, total_nl - course.base_nl
+        state = PumpState.RUNNING
+        if prompt not in _BUSY:
+            state = PumpState.STALLED if "stall" in alarms else PumpState.IDLE
+        epoch, tick_ms = (self._owner << 16) + lives, 0  # it tells no time
         return PumpStatus(
-            epoch=(self._owner << 16) + self.meter.lives,
-            tick=self._tick,
-            tick_ms=0,  # it tells no time
-            state=PumpState.RUNNING if self.prompt in _BUSY else idle,
-            delivered_nl=self.meter.total_nl,
-            running_id=course.id if course is not None and runs else None,
-            step_done_nl=self.meter.total_nl - course.base_nl if course is not None and runs else 0,
-            alarms=self._alarms,
+            epoch, self._tick, tick_ms, state, total_nl, running_id, 0, done_nl, None, None, alarms
         )
 
     # ---- alarms ----------------------------------------------------------------------------------
@@ -136,6 +136,8 @@ class Pump:
         Counter and tick in them are those of the last status: an alarm tells neither.
         """
         self.talk.listen()
+        if not self._pushed:
+            return ()
         pushed, self._pushed = tuple(self._pushed), []
         return pushed
 

@@ -45,6 +45,7 @@ REMEMBERED: Final = 16  # own commands whose end of validity is remembered one b
 _DEAD: Final = frozenset({"stale_epoch", "stale_generation", "late", "used", "failed"})
 # A PROPOSE refused so tells that the pump knows the id: an earlier ``deliver`` of it may have begun.
 _KNOWN_ID: Final = frozenset({"used", "conflict"})
+_BASAL_ONLY: Final = {StepKind.BASAL}
 _ANY_EPOCH: Final = frozenset({Type.HELLO, Type.STOP})  # sent under epoch 0
 _WITH_STATUS: Final = (codec.Hello, Result, Nak)
 _CARRIED_OUT: Final = frozenset({What.RUNNING, What.DONE, What.REPLACED, What.STOPPED, What.RESET})
@@ -239,7 +240,7 @@ class ReferenceDriver:
         reply = self._talk.ask(kind, decode, epoch=epoch, payload=payload)
         told = reply.told if isinstance(reply, _WITH_STATUS) else reply
         if isinstance(told, Told):
-            self._seen = _Seen(told, self._link.now_ms())
+            self._seen = _Seen(told, self._talk.read_ms)
         return reply
 
     def _deliver(self, permit: Permit) -> Outcome:
@@ -364,8 +365,8 @@ def _can_be_sent(permit: Permit, ranges: codec.Ranges) -> bool:
     return (
         _is_count(permit.id, 1, codec.U64_MAX)
         and 1 <= len(permit.steps) <= ranges.max_steps
-        and all(_fits(step, ranges.step_nl) for step in permit.steps)
-        and all(step.kind is StepKind.BASAL for step in permit.steps[1:])
+        and not [step for step in permit.steps if not _fits(step, ranges.step_nl)]
+        and {step.kind for step in permit.steps[1:]} <= _BASAL_ONLY
         and permit.duration_ms <= ranges.max_lease_ms
     )
 

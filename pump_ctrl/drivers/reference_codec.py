@@ -163,26 +163,21 @@ class FrameDecoder:
     """Bytes in, frames out. Owns no port, clock or thread, so every test is a list of bytes."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self.held = b""  # the beginning of a frame, after ``next_frame`` has said NEED_DATA
         self._rescued: deque[Frame] = deque()
         self.noise = 0  # runs of bytes that belonged to no frame
 
-    @property
-    def partial(self) -> bool:
-        """Whether the beginning of a frame is held (after ``next_frame`` has said NEED_DATA)."""
-        return bool(self._held)
-
     def feed(self, data: bytes) -> None:
         """Add what was received. Beyond 4,096 bytes the oldest are dropped, and counted as noise."""
-        self._held += data
-        if len(self._held) > MAX_HELD:
-            self._drop(len(self._held) - MAX_HELD)
+        self.held += data
+        if len(self.held) > MAX_HELD:
+            self._drop(len(self.held) - MAX_HELD)
 
     def next_frame(self) -> Frame | Literal[NeedData.NEED_DATA]:
         """Cut the next frame out of what is held; bytes that belong to none are dropped and counted."""
         if self._rescued:
             return self._rescued.popleft()
-        return self._scan() if self._held else NEED_DATA
+        return self._scan() if self.held else NEED_DATA
 
     def drop_partial(self) -> None:
         """Give up the frame that has begun: the pause inside it was too long.
@@ -190,14 +185,14 @@ class FrameDecoder:
         What stood behind its SOF is searched once more, so that line noise that looked like the head of a
         long frame hides no reply. Nothing is held afterwards but whole frames.
         """
-        while self._held:
+        while self.held:
             self._drop(1)
             while not isinstance(frame := self._scan(), NeedData):
                 self._rescued.append(frame)
 
     def _scan(self) -> Frame | Literal[NeedData.NEED_DATA]:
         """Look for a frame and cut it out; what stands before it, or can begin none, is noise."""
-        held, size, at = self._held, len(self._held), 0
+        held, size, at = self.held, len(self.held), 0
         while at < size:
             if held[at] != SOF:
                 self.noise += 1
@@ -213,17 +208,17 @@ class FrameDecoder:
                 if size < end + _CRC:
                     break
                 if crc32(held[at + 1 : end]) == _CHECK_SUM.unpack_from(held, end)[0]:
-                    self._held = held[end + _CRC :]
+                    self.held = held[end + _CRC :]
                     version, kind, owner, epoch, seq = _HEADER.unpack_from(held, body)
                     return Frame(version, kind, owner, epoch, seq, held[body + _MIN_BODY : end])
             self.noise += 1  # no frame begins here
             at += 1
-        self._held = held[at:]
+        self.held = held[at:]
         return NEED_DATA
 
     def _drop(self, count: int) -> None:
         self.noise += 1
-        self._held = self._held[count:]
+        self.held = self.held[count:]
 
 
 def encode_frame(kind: int, *, owner: int, epoch: int, seq: int, payload: bytes = b"") -> bytes:
@@ -259,7 +254,8 @@ def decode_status(payload: bytes, epoch: int) -> Told:
     Raises:
         WireError: wrong size, or values that the protocol does not have.
     """
-    _expect(payload, _STATUS.size)
+    if len(payload) != _STATUS.size:
+        raise _wrong_size(payload, _STATUS.size)
     (generation, tick, tick_ms, delivered, state,
      running, index, done, reservoir, battery, alarms) = _STATUS.unpack(payload)  # fmt: skip
     if state >= len(STATES) or battery > 100 or epoch == 0:
@@ -277,7 +273,8 @@ def decode_hello(payload: bytes, epoch: int) -> Hello:
     Raises:
         WireError: wrong size, text that is not ASCII, a range of 0, or a bad status.
     """
-    _expect(payload, _IDENTITY.size + _STATUS.size)
+    if len(payload) != _IDENTITY.size + _STATUS.size:
+        raise _wrong_size(payload, _IDENTITY.size + _STATUS.size)
     model, firmware, serial, *numbers = _IDENTITY.unpack_from(payload)
     if 0 in numbers:
         raise WireError(f"the pump declares a range of 0: {numbers}")
@@ -291,7 +288,8 @@ def decode_read_back(payload: bytes, epoch: int) -> ReadBack:
     Raises:
         WireError: wrong size.
     """
-    _expect(payload, _READ_BACK.size)
+    if len(payload) != _READ_BACK.size:
+        raise _wrong_size(payload, _READ_BACK.size)
     return ReadBack(*_READ_BACK.unpack(payload))
 
 
@@ -301,7 +299,8 @@ def decode_result(payload: bytes, epoch: int) -> Result:
     Raises:
         WireError: wrong size, a verdict the protocol does not have, or a bad status.
     """
-    _expect(payload, _RESULT.size + _STATUS.size)
+    if len(payload) != _RESULT.size + _STATUS.size:
+        raise _wrong_size(payload, _RESULT.size + _STATUS.size)
     permit_id, what, given_nl = _RESULT.unpack_from(payload)
     if what >= len(VERDICTS):
         raise WireError(f"result {what} does not exist")
@@ -314,13 +313,13 @@ def decode_nak(payload: bytes, epoch: int) -> Nak:
     Raises:
         WireError: wrong size, or a bad status.
     """
-    _expect(payload, 1 + _STATUS.size)
+    if len(payload) != 1 + _STATUS.size:
+        raise _wrong_size(payload, 1 + _STATUS.size)
     return Nak(NAK_CODES.get(payload[0], f"code-{payload[0]}"), decode_status(payload[1:], epoch))
 
 
-def _expect(payload: bytes, size: int) -> None:
-    if len(payload) != size:
-        raise WireError(f"payload of {len(payload)} bytes, expected {size}")
+def _wrong_size(payload: bytes, size: int) -> WireError:
+    return WireError(f"payload of {len(payload)} bytes, expected {size}")
 
 
 def _text(padded: bytes) -> str:

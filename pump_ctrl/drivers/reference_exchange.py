@@ -38,6 +38,9 @@ class Conversation:
     Args:
         link: the byte pipe.
         owner: the number of this session, in every request.
+
+    Attributes:
+        read_ms: the link's clock after the last read; right after a reply, when it was found.
     """
 
     def __init__(self, link: Link, owner: int) -> None:
@@ -47,7 +50,7 @@ class Conversation:
         self._pushed: deque[PumpStatus] = deque(maxlen=PUSHES_KEPT)
         self._seq = 0
         self._ignored = 0
-        self._heard_ms = 0
+        self._heard_ms = self.read_ms = 0
         self._allowance = 0
 
     @property
@@ -77,6 +80,8 @@ class Conversation:
                 self._sort_out(frame)
         except (LinkError, OSError):
             self._ignored += 1  # the next exchange meets the broken link too, and says so
+        if not self._pushed:
+            return ()
         taken = tuple(self._pushed)
         self._pushed.clear()
         return taken
@@ -133,9 +138,9 @@ class Conversation:
 
     def _read(self, deadline_ms: int) -> bool:
         """Read once into the decoder; False when nothing more is to be had by the deadline."""
-        pause_over_ms = self._heard_ms + PAUSE_MS + 1 if self._decoder.partial else _NO_PAUSE_MS
+        pause_over_ms = self._heard_ms + PAUSE_MS + 1 if self._decoder.held else _NO_PAUSE_MS
         data = self._link.read(deadline_ms=deadline_ms if deadline_ms < pause_over_ms else pause_over_ms)
-        now_ms = self._link.now_ms()
+        self.read_ms = now_ms = self._link.now_ms()
         if now_ms >= pause_over_ms:
             self._decoder.drop_partial()
         if not data:

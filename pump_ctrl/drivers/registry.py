@@ -10,7 +10,16 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, Protocol
 
-from pump_ctrl.drivers.base import Grid, Link, PumpDriver, PumpSettings
+from pump_ctrl.drivers.base import (
+    BalanceSettings,
+    Grid,
+    Link,
+    PowerCut,
+    PumpDriver,
+    PumpSettings,
+    RelaySettings,
+    VolumeSensor,
+)
 from pump_ctrl.errors import InvalidInput
 
 _HOME: Final = {
@@ -22,6 +31,8 @@ _GRIDS: Final = {
     "harvard": ("pump_ctrl.drivers.harvard_amounts", "grid_of"),
     "new-era": ("pump_ctrl.drivers.new_era_program", "grid_of"),
 }
+_BALANCES: Final = {"mt-sics": ("pump_ctrl.drivers.balance", "MtSicsBalance")}
+_RELAYS: Final = {"bytes": ("pump_ctrl.drivers.relay", "SerialRelay")}
 _BAUD: Final = {"harvard": 115_200, "new-era": 19_200, "reference": 115_200}  # as the pumps leave the factory
 _DECLARES_ITSELF: Final = frozenset({"reference"})  # pumps that need no settings: they tell all of them
 
@@ -89,6 +100,20 @@ def driver_grid(name: str, settings: PumpSettings) -> Grid | None:
     module, attribute = _GRIDS[name]
     grid: Grid = getattr(import_module(module), attribute)(settings)
     return grid
+
+
+def balance_on(link: Link, protocol: str, settings: BalanceSettings) -> VolumeSensor:
+    """The balance at the end of a link; sends nothing yet."""
+    module, attribute = _BALANCES[protocol]
+    sensor: VolumeSensor = getattr(import_module(module), attribute)(link, settings)
+    return sensor
+
+
+def relay_on(link: Link, protocol: str, settings: RelaySettings) -> PowerCut:
+    """The relay at the end of a link; switches nothing yet."""
+    module, attribute = _RELAYS[protocol]
+    relay: PowerCut = getattr(import_module(module), attribute)(link, settings)
+    return relay
 
 
 def _needed(name: str, settings: PumpSettings | None) -> PumpSettings:

@@ -126,7 +126,16 @@ _HALF_PAIR: Final = "\\ud"  # half a surrogate pair, as it is written
 
 
 def _write_list(value: list[Any]) -> str:
-    return "[" + ",".join([_WRITERS[type(item)](item) for item in value]) + "]"
+    texts = []
+    for item in value:  # a whole number is put in by itself: ``%s`` writes it alike
+        texts.append(item if type(item) is int else _WRITERS[type(item)](item))
+    return _row(len(value)) % tuple(texts)
+
+
+@lru_cache(maxsize=64)
+def _row(size: int) -> str:
+    """The text of a list, with a place for each item."""
+    return "[" + ",".join(["%s"] * size) + "]"
 
 
 @lru_cache(maxsize=512)  # far more than there are kinds of records
@@ -138,7 +147,11 @@ def _form(keys: tuple[str, ...]) -> tuple[list[str], str]:
 
 def _write_dict(value: dict[str, Any]) -> str:
     keys, form = _form(tuple(value))
-    return form % tuple([_WRITERS[type(value[key])](value[key]) for key in keys])
+    texts = []
+    for key in keys:
+        item = value[key]
+        texts.append(item if type(item) is int else _WRITERS[type(item)](item))
+    return form % tuple(texts)
 
 
 class _Writers(dict[type, Callable[[Any], str]]):
@@ -182,15 +195,16 @@ class Chain:
     def seal(self, kind: str, data: Mapping[str, object], clock: Clock) -> tuple[Record, str, bytes]:
         """Make the next record, its hash and its line. ``follow`` it when it is written."""
         text = canonical_json(data if isinstance(data, dict) else dict(data))
-        record = Record(self.seq, kind, clock.boot_ms(), clock.boot_id(), clock.utc_ms(), text)
+        boot_ms, boot_id, utc_ms = clock.boot_ms(), clock.boot_id(), clock.utc_ms()
         body = (
-            f'{{"seq":{record.seq},"kind":{_quote(kind)},"boot_ms":{record.boot_ms},'
-            f'"boot_id":{_quote(record.boot_id)},"utc_ms":{record.utc_ms},"data":{text},"prev":"{self.head}"'
-        )
+            f'{{"seq":{self.seq},"kind":{_quote(kind)},"boot_ms":{boot_ms},'
+            f'"boot_id":{_quote(boot_id)},"utc_ms":{utc_ms},"data":{text},"prev":"{self.head}"'
+        ).encode()
         if len(body) > MAX_RECORD:
             raise TypeError(f"a record of {len(body)} bytes; allowed: {MAX_RECORD}")
-        digest = sha256(f"{body}}}".encode()).hexdigest()
-        return record, digest, f'{body},"hash":"{digest}"}}\n'.encode()
+        digest = sha256(body + b"}").hexdigest()
+        line = b'%b,"hash":"%b"}\n' % (body, digest.encode())
+        return Record(self.seq, kind, boot_ms, boot_id, utc_ms, text), digest, line
 
     def check(self, line: bytes) -> tuple[Record, str]:
         """Read a line without its end of line as the next record.

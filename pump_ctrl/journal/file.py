@@ -2,7 +2,8 @@
 
 Layer      journal; imports the kernel only.
 Hazard     F-48 to F-53: crashes at any system call, full disks, disks that lie once.
-Invariant  S-05: no record counts as written before fdatasync said so; after the first error none does.
+Invariant  S-33: there is one writer. S-05: no record counts as written before fdatasync said so; after the first
+           error none does.
 Tests      tests/unit/test_journal.py, tests/unit/test_journal_disk.py
 """
 

@@ -11,10 +11,15 @@ from types import MappingProxyType
 from typing import Final
 
 _LOOK: Final = "Look at the pump and the line; then pump-ctrl ack, and pump-ctrl resume."
+_VOUCH: Final = "When you know, type: pump-ctrl resolve"
+_REFILL: Final = "draw out what is left, fill, and type: pump-ctrl refill --by NAME --found VOLUME"
+_WHY: Final = " --by NAME --reason TEXT, then: pump-ctrl resume"
 ADVICE: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "over-delivery": "Look at the patient first. Stop the pump (pump-ctrl stop) and find out why it gave more.",
-        "disagreement": "Compare the pump's own counter with pump-ctrl status before anything else is given.",
+        "over-delivery": "Look at the patient first, then find out why the pump gave more. "
+        f"{_VOUCH} over-delivery{_WHY}",
+        "disagreement": "Compare the pump's own counter with pump-ctrl status before anything else is given. "
+        f"{_VOUCH} disagreement{_WHY}",
         "under-delivery": "Look at the patient for withdrawal and at the pump for a stall, a kink or an empty "
         "reservoir.",
         "stop-unknown": "Stop the pump by hand or take its power away: it did not confirm the STOP.",
@@ -25,13 +30,21 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "wrong-pump": "Connect the pump that was confirmed; this one gets nothing but STOP.",
         "pump-reset": "The pump lost power: check its supply and battery, then pump-ctrl ack.",
         "stalled": _LOOK,
-        "empty": "Refill (pump-ctrl refill), then pump-ctrl ack and pump-ctrl resume.",
+        "empty": f"{_REFILL}, then: pump-ctrl ack, and pump-ctrl resume",
         "failed": "Replace the pump: it has given up.",
-        "flow": "The sensor and the counter disagree: clamp the line, then find out which is right.",
+        "flow": "Clamp the line and look at the patient, then find out why more flows than was told. "
+        f"{_VOUCH} flow{_WHY}",
+        "under-flow": "Look at the patient for withdrawal; at the line for a kink or a leak, at the pump, and whether "
+        "the sensor still moves.",
+        "sensor": "Look at the balance: cable, beaker, draught, a hand on it. Until it tells again, flow that the pump "
+        "does not count is not seen.",
+        "power-cut": "Look at the patient and clamp the line. Give the pump its power back by hand when you know why; "
+        "then pump-ctrl ack, and pump-ctrl resume.",
         "journal": "See to the disk, then end this controller and start it again; no more is written here.",
         "limits": "Approve the plan again and start with it.",
-        "refill-discrepancy": "Evaluate pump, catheter and refill before anything is given.",
-        "reservoir-low": "Refill soon (pump-ctrl refill).",
+        "refill-discrepancy": "Look at the patient; evaluate pump, catheter and refill before anything is given. "
+        f"{_VOUCH} refill-discrepancy{_WHY}",
+        "reservoir-low": f"Soon: {_REFILL}",
         "battery-low": "Plan the replacement of the battery or the pump.",
         "hold-ended": "Nothing flows: confirm (pump-ctrl resume --confirm NAME CODE), or care for the patient "
         "otherwise.",
@@ -39,12 +52,19 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "wall-clock": "Check the host's clock; the plan goes on by elapsed time.",
         "stuck-key": "Look at the patient's key.",
         "bolus-missed": "It is not made up. Note it, then pump-ctrl ack.",
-        "refused": "Read the reason (pump-ctrl journal show --last 20); nothing was given by it.",
+        "refused": "Its reason stands beside it; nothing was given by it. It is asked again as long as it is due.",
         "requests": "Ask the patient; requests beyond the plan are refused.",
     }
 )
 
 
-def advice(code: str) -> str:
-    """What to do about the alarm."""
+# Over when they are told: what is to be done about them is not.
+HAPPENED: Final = frozenset({"pump-reset", "wall-clock", "bolus-missed", "requests", "sensor", "power-cut"})
+_GONE: Final = "Its cause has gone. When you have seen it: pump-ctrl ack"
+
+
+def advice(code: str, *, holds: bool = True) -> str:
+    """What to do about the alarm; ``holds``: its cause is still there."""
+    if not holds and code not in HAPPENED:
+        return _GONE
     return ADVICE.get(code, "Look at the pump; then pump-ctrl ack.")

@@ -21,11 +21,13 @@ from pump_ctrl.controller.events import RequestKind
 from pump_ctrl.controller.machine import State
 from pump_ctrl.errors import InvalidInput, JournalError, NotAllowed, PumpCtrlError
 from pump_ctrl.journal import Record
-from pump_ctrl.live.outcome import DONE, Answer, told_by
+from pump_ctrl.live.filling import UNKNOWN, Fillings
+from pump_ctrl.live.outcome import BUSY, DONE, Answer, busy_words, told_by
 from pump_ctrl.live.signed import Shelf
 from pump_ctrl.live.tap import TappedJournal
-from pump_ctrl.runner import Runner
-from pump_ctrl.units import Volume
+from pump_ctrl.runner import VOUCHED, Runner
+from pump_ctrl.safety.alarms import ROWS
+from pump_ctrl.safety.ask import Purpose
 
 Status = Callable[[], dict[str, Any]]
 KINDS: Final[Mapping[str, RequestKind]] = MappingProxyType(
@@ -61,7 +63,9 @@ class Desk:
     ) -> None:
         self._runner, self._journal, self._console = runner, journal, console
         self._shelf, self._status = shelf, status
-        self._known = answers(journal.records())
+        records = list(journal.records())
+        self._known = answers(records)
+        self._fillings = Fillings(runner, journal, shelf, records)
 
     def serve(self) -> None:
         """Do everything that has been asked, a STOP before all else."""
@@ -94,7 +98,11 @@ class Desk:
             raise NotAllowed(f"The console knows no {verb!r}.", do_now=f"Allowed: {', '.join(_VERBS)}.")
         if (known := self._known.get(request["id"])) is not None:
             return known
-        self._journal.append("console", dict(request))
+        try:
+            self._journal.append("console", dict(request))
+        except JournalError as error:
+            self._runner.raise_alarm("journal", str(error))  # which stops the pump
+            raise
         self._known[request["id"]] = CUT_SHORT
         try:
             found = _VERBS[verb](self, request)
@@ -138,7 +146,18 @@ class Desk:
     def _simple(self, request: Mapping[str, Any]) -> Answer:
         heard = self._journal.listen()
         self._runner.request(request["id"], KINDS[request["do"]])
-        return told_by(request["id"], heard, request["do"]) or DONE
+        found = told_by(request["id"], heard, request["do"]) or DONE
+        if found is DONE and request["do"] != "pause" and (failed := self._unwritten()):
+            return failed
+        busy_ms = self._runner.busy_ms
+        if found.exit == 3 and BUSY in found.text and busy_ms is not None:
+            return Answer(3, f"{found.text} {busy_words(-(-busy_ms // 1_000))} Ask again then.")
+        return Answer(3, f"{found.text}{self._what_now()}") if found.exit == 3 else found
+
+    def _unwritten(self) -> Answer | None:
+        """What is told of a request whose records could not be written."""
+        failed = [alarm.detail for alarm in self._runner.guard.alarms if alarm.row.code == "journal"]
+        return Answer(5, f"Nothing was given by it: {failed[0]}") if failed else None
 
     def _pause(self, request: Mapping[str, Any]) -> Answer:
         found = self._simple(request)
@@ -159,7 +178,7 @@ class Desk:
             if self._runner.controller.state is not State.WAITING or self._runner.guard.unsettled:
                 raise
             raise NotAllowed(self._how_to_confirm(str(error))) from None
-        return Answer(0, f"Confirmed by {by}. The plan goes on.{self._moved(before)}")
+        return Answer(0, f"Confirmed by {by}.{self._what_now() or ' The plan goes on.'}{self._moved(before)}")
 
     def _moved(self, before: int | None) -> str:
         """D-16: a confirm takes plan time from the wall clock; whoever confirms is told when that moved it."""
@@ -176,28 +195,47 @@ class Desk:
         self._runner.acknowledge(_text(request, "by"))
         left = [alarm.row.code for alarm in self._runner.guard.alarms]
         if not left:
-            return Answer(0, "Seen. No alarm is active.")
-        return Answer(0, f"Seen. Still active, as their cause is still there: {', '.join(left)}.")
+            return Answer(0, f"Seen. No alarm is active.{self._what_now()}")
+        text = f"Seen. Still active, as their cause is still there: {', '.join(left)}."
+        if judged := sorted(VOUCHED.intersection(left)):
+            text += "\nOnly a look can tell whether it is over. When you know, type:"
+        text += "".join(f"\n  pump-ctrl resolve {code} --by NAME --reason TEXT" for code in judged)
+        return Answer(0, text)
 
     def _refill(self, request: Mapping[str, Any]) -> Answer:
-        by, filled = _text(request, "by"), Volume.parse(_text(request, "volume"))
-        plan, capacity = self._shelf.profile, self._shelf.profile.capacity
-        if not 0 < filled.nl <= capacity.nl:
-            raise NotAllowed(f"{filled} is no fill of {plan.name}; allowed: above 0, at most {capacity}.")
-        most = filled.nl + self._residual_nl()
-        self._runner.refill(by, most, new_path=request.get("new_path") is True)
-        return Answer(0, f"Noted: filled with {filled} by {by}.")
-
-    def _residual_nl(self) -> int:
-        plan = self._shelf.plan(self._runner.controller.prescription.plan)
-        return plan.reservoir.residual[1].nl
+        found = _text(request, "found") if "found" in request else UNKNOWN
+        filled = _text(request, "filled") if "filled" in request else None
+        return self._fillings.refill(
+            _text(request, "by"), found, filled, new_path=request.get("new_path") is True
+        )
 
     def _resolve(self, request: Mapping[str, Any]) -> Answer:
-        name = _text(request, "command")
+        name, by, reason = (_text(request, key) for key in ("command", "by", "reason"))
+        if name in ROWS:
+            self._runner.vouch(name, by, reason)
+            return Answer(0, f"Noted: {by} stands for it that the cause of {name} is gone.{self._what_now()}")
         if not re.fullmatch(r"[0-9a-f]{1,16}", name):
-            raise InvalidInput(f"{name!r} is no command; allowed: the number that pump-ctrl status shows")
-        self._runner.resolve(int(name, 16), _text(request, "by"), _text(request, "reason"))
-        return Answer(0, f"Resolved: command {name} counts in full, and blocks no more. The pump is stopped.")
+            raise InvalidInput(
+                f"{name!r} is no command and no alarm; allowed: the number or the name that pump-ctrl status shows"
+            )
+        self._runner.resolve(int(name, 16), by, reason)
+        told = f"Resolved: command {name} counts in full, and blocks no more. The pump is stopped."
+        return Answer(0, f"{told}{self._what_now()}")
+
+    def _what_now(self) -> str:
+        """What has to be typed next before the plan goes on."""
+        alarms = self._runner.guard.alarms
+        left = [alarm.row.code for alarm in alarms if Purpose.BASAL not in alarm.row.permits]
+        match self._runner.controller.state:
+            case State.WAITING:
+                code = self._runner.guard.reconciliation().code
+                return f" To go on: pump-ctrl resume --confirm NAME {code}"
+            case State.PAUSED | State.STOPPED if not left:
+                return " To go on: pump-ctrl resume"
+            case State.UNCERTAIN:
+                return " The pump has to tell first what became of the last command: pump-ctrl status"
+        last = "Nothing is given while these alarms last"
+        return f" {last}: {', '.join(left)}. What to do: pump-ctrl status" if left else ""
 
     def _load(self, request: Mapping[str, Any]) -> Answer:
         new = self._shelf.signed(Path(_text(request, "plan")))

@@ -50,6 +50,10 @@ class Order:
     previous: tuple[Path, ...] = ()
     address: int = 0
     baud: int | None = None  # None: as the pump leaves the factory
+    balance: str | None = None  # port of a balance under the line's end
+    balance_type: str = "mt-sics"
+    power_cut: str | None = None  # port of a relay that takes the pump's power away
+    power_cut_type: str = "lcus-1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,14 @@ NOT_KNOWN: Final = Answer(
 )
 
 
+BUSY: Final = "the pump refused: busy"
+
+
+def busy_words(seconds: int) -> str:
+    """Why a pump that knows one controller at a time does not listen to this one yet."""
+    return f"The pump may still listen to a controller before this one; it takes new commands in {seconds} s at most."
+
+
 def told_by(request_id: str, records: Iterable[Record], verb: str = "") -> Answer | None:
     """The answer that the records give, or None where they say nothing about this request."""
     found, permit, steps = None, None, []  # type: Answer | None, int | None, list[Any]
@@ -42,7 +50,7 @@ def told_by(request_id: str, records: Iterable[Record], verb: str = "") -> Answe
         elif record.kind == "bolus" and data["id"] == request_id and data["outcome"] == "refused":
             found = Answer(3, f"Refused: {why(data)}. Nothing was given by it.")
         elif record.kind == "intent" and data["request"] == request_id:
-            permit, steps = data["id"], data["steps"]
+            permit, steps, found = data["id"], data["steps"], NOT_KNOWN  # until its outcome is written
         elif record.kind == "outcome" and permit is not None and data["id"] == permit:
             found = _of_outcome(data["what"], steps)
     return found

@@ -4,7 +4,7 @@ Layer      live.
 Hazard     F-18 to F-20, F-48, F-60: two controllers, a line that is lost, a process that ends without a word.
 Invariant  nothing is sent before plan, port and journal are held; who ends has told the pump to stop, or left a
            bounded hold, and says which.
-Tests      tests/system/test_run.py, tests/system/test_kill.py
+Tests      tests/unit/test_live_session.py, tests/system/test_run.py, tests/system/test_kill.py
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Final, Self
 
 from pump_ctrl import __version__
@@ -26,6 +27,7 @@ from pump_ctrl.drivers.registry import usual_baud
 from pump_ctrl.errors import JournalError, LinkError, NotAllowed
 from pump_ctrl.journal import FileJournal, Record
 from pump_ctrl.journal.life import LifeFile, Sign, read_life
+from pump_ctrl.live.beside import first_word, led_to, open_beside, simulated_beside
 from pump_ctrl.live.desk import Desk
 from pump_ctrl.live.inputs import Inputs, Signals, descriptor
 from pump_ctrl.live.order import Opener, Order, Parting, Said, given_doses, look, open_port
@@ -41,10 +43,6 @@ from pump_ctrl.therapy.profiles import PumpProfile
 
 SIGN_EVERY_MS: Final = 300_000  # ADR 0008
 RETRY_LINE_MS: Final = 5_000
-GREET_MS: Final = (
-    61_000  # so long after a start the pump has forgotten the controller that died, and takes us
-)
-OWNED: Final = frozenset({"reference"})  # protocols whose pumps know one controller at a time
 NEVER: Final = 1 << 62
 _OWNERS: Final = 0xFFFFFFFF
 
@@ -70,9 +68,10 @@ class Live:
         self, order: Order, *, opener: Opener = open_port, notice: Callable[[str], None] = lambda _: None
     ) -> None:
         self.order, self._notice = order, notice
+        self._told_journal = False
         self._heeded = 0  # signals that have been seen to
         self._sign_at, self._line_at, self._line_lost = 0, 0, False
-        self._greet_at = NEVER
+        self._stranger, self._told_line = False, ""  # the line was lost, and who answers now has not been met
         self._life: LifeFile | None = None
         with ExitStack() as opened:
             self._open(opened, opener)
@@ -89,11 +88,12 @@ class Live:
         self.clock = SystemClock() if self.trial is None else self.trial.clock()
         device = order.port
         if self.trial is not None:
-            pump = TrialPump(self.plan, self.profile, self.trial.speed)
+            pump = TrialPump(self.plan, self.profile, self.trial.speed, simulated_beside(order))
             opened.callback(pump.close)
-            device = pump.device
+            device, order = pump.device, led_to(pump, order)
         self.link = opener(device, self.clock, order.baud or usual_baud(self.profile.protocol))
         opened.callback(self.link.close)
+        self.second = open_beside(order, self.profile, self.clock, opener, opened)
         self.journal = self._open_journal(fresh=about is None)
         opened.callback(self._close_journal)
         self.signals = Signals()
@@ -146,6 +146,7 @@ class Live:
             self.inputs.wait,
             self.stop_requested,
             address=self.order.address,
+            second=self.second,
         )
         self.desk = Desk(self.runner, self.journal, self.console, self.shelf, self.status)
 
@@ -160,6 +161,11 @@ class Live:
     def plan(self) -> DosingPlan:
         """The plan that was started with."""
         return self.signed.plan
+
+    @property
+    def plan_file(self) -> Path:
+        """Where the plan in force is: the one that was loaded last, or the one that was started with."""
+        return self.shelf.file_of(self.runner.controller.prescription.plan) or self.order.plan
 
     @property
     def profile(self) -> PumpProfile:
@@ -189,15 +195,24 @@ class Live:
             LinkError: the pump does not answer.
             NotAllowed, JournalError: the journal does not go with these plans.
         """
+        if word := first_word(self.second):
+            self._notice(word)
+        self._take_up()
+        self.runner.meet()
+        self._life = LifeFile(self.order.journal)
+        return self._found()
+
+    def _take_up(self) -> None:
         alive, ours = read_life(self.order.journal), self.plan.sha256
         sign = None if alive is None else LifeSign(alive.boot_id, alive.boot_ms)
         named = plans_named(self.journal.records())
         known = {sha256: self.shelf.prescription(sha256) for sha256 in named if sha256 != ours}
-        found = self.runner.start(sign, known)
-        self._life = LifeFile(self.order.journal)
-        if self.profile.protocol in OWNED:
-            self._greet_at = self.clock.boot_ms() + GREET_MS
-        return found
+        self.runner.take_up(sign, known)
+
+    def _found(self) -> Reconciliation:
+        if self.runner.guard.confirmed:
+            self.runner.turn()  # a hold that is due is told first: it changes what has to be confirmed
+        return self.runner.guard.reconciliation()
 
     def confirm_first(self, by: str, given: str) -> None:
         """A person confirms a new journal and says what was given in the last 24 h (D-17).
@@ -221,13 +236,17 @@ class Live:
         def between() -> bool:
             self.desk.serve()
             self._mind_the_line()
-            self._greet()
+            self._mind_the_journal()
             self._give_sign()
             self.pass_on(said)
             return self.signals.count > self._heeded
 
         end = NEVER if for_ms is None else self.clock.boot_ms() + for_ms
-        self.runner.run_until(end, between)
+        while self.clock.boot_ms() < end and not between():
+            if self._stranger:
+                self.inputs.wait(end)  # nobody is there that a runner may talk to
+            else:
+                self.runner.run_until(end, lambda: between() or self._stranger)
 
     def pass_on(self, said: Said) -> None:
         """Tell everybody who listens what was recorded since the last time."""
@@ -238,14 +257,7 @@ class Live:
     def _also(self) -> int:
         """The next moment at which this process itself has something to do."""
         due = self._sign_at if self._life is not None and self.runner.guard.in_run else NEVER
-        due = min(due, self._greet_at)
-        return min(due, self._line_at) if self._line_lost else due
-
-    def _greet(self) -> None:
-        """Once more say who we are, so that the first command after a restart finds a pump that is ours."""
-        if self.clock.boot_ms() >= self._greet_at:
-            self._greet_at = NEVER
-            self.runner.guard.identify()
+        return min(due, self._line_at) if self._line_lost or self._stranger else due
 
     def _give_sign(self) -> None:
         """ADR 0008: at entering RUN and every five minutes of it."""
@@ -260,6 +272,13 @@ class Live:
                 self._life = None  # after one failure no later success is trusted
                 self.runner.raise_alarm("journal", str(error))
 
+    def _mind_the_journal(self) -> None:
+        """What cannot be written is told by nothing else in this terminal."""
+        failed = [alarm for alarm in self.runner.guard.alarms if alarm.row.code == "journal"]
+        if failed and not self._told_journal:
+            self._told_journal = True
+            self._notice(f"ALARM journal: {failed[0].row.condition}. {failed[0].detail}")
+
     def _mind_the_line(self) -> None:
         """A port that was lost is opened again, every few seconds."""
         try:
@@ -267,8 +286,13 @@ class Live:
         except LinkError as error:
             if not self._line_lost:
                 self._notice(f"The line to the pump is lost and is tried again: {error}")
-            self._line_lost = True
+                self._line_lost, self._told_line = True, ""
+                if self.runner.guard.nameless:
+                    self._lose_sight()
             self._open_again()
+        else:
+            if self._stranger and self.clock.boot_ms() >= self._line_at:
+                self._meet()
 
     def _open_again(self) -> None:
         now = self.clock.boot_ms()
@@ -280,18 +304,38 @@ class Live:
         except LinkError:
             return
         self._line_lost = False
-        identity = self.runner.guard.identify()
-        if isinstance(identity, Unknown):
-            self._notice("The port is open again; the pump has not answered yet.")
-        elif identity.serial is None:
-            self._notice(
-                "The port is open again. This pump has no serial number: confirm that it is the same one."
-            )
-            self._assemble()
-            self.start()
+        if self._stranger:
+            self._meet()
+        elif isinstance(identity := self.runner.guard.identify(), Unknown):
+            self._notice(f"The port is open again, but: {identity.detail}")
         else:
             self._notice("The line to the pump is back.")
             self.runner.settle()
+
+    def _lose_sight(self) -> None:
+        """Of a pump without a serial number nobody knows whether it is the one that will answer: from now on it is
+        as after a start, and nothing new is given until a person confirms.
+        """
+        self._stranger = True
+        self._assemble()
+        self._take_up()
+
+    def _meet(self) -> None:
+        """Ask who answers now, every few seconds until somebody does who fits."""
+        self._line_at = self.clock.boot_ms() + RETRY_LINE_MS * self.speed
+        try:
+            self.runner.meet()
+        except LinkError as error:
+            if str(error) != self._told_line:
+                self._told_line = str(error)
+                self._notice(f"The port is open again, but: {error}")
+            return
+        self._stranger = False
+        code = self._found().code
+        self._notice(
+            "The line is back. This pump has no serial number: look at it, and confirm that it is the same one:"
+            f" pump-ctrl resume --confirm NAME {code}"
+        )
 
     # Ending.
 

@@ -9,6 +9,7 @@ Tests      tests/unit/test_live_signed.py
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,10 @@ from pump_ctrl.assembly import prescription_of
 from pump_ctrl.controller.prescription import Prescription
 from pump_ctrl.errors import InvalidInput, NotAllowed
 from pump_ctrl.therapy.approval import approval_path, load_approval, verify_approval
-from pump_ctrl.therapy.formulary import Formulary
+from pump_ctrl.therapy.formulary import Formulary, load_formulary
 from pump_ctrl.therapy.limits import limits_bytes
 from pump_ctrl.therapy.plan import DosingPlan, load_plan
-from pump_ctrl.therapy.profiles import PumpProfile, load_profile
+from pump_ctrl.therapy.profiles import PumpProfile, load_profile, profile_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +115,24 @@ class Shelf:
                 f"{plan.id} is for the pump {plan.pump}, this is {self.profile.name}.",
                 do_now="Give the pump's own plan: no pump is run on another one's plan.",
             )
-        command = f"pump-ctrl plan approve {file} --signer NAME"
-        command += "" if plan.previous is None else " --previous PLAN"
         try:
             approval = load_approval(approval_path(file), plan)
             verify_approval(approval, plan, self._formulary, self.profile, self._previous(plan))
         except NotAllowed as error:
-            raise NotAllowed(error.what, do_now=f"{error.do_now} The command: {command}") from None
+            how = f"{error.do_now} The command: {self._how_to_approve(file, plan)}"
+            raise NotAllowed(error.what, do_now=how) from None
         self._plans[plan.sha256] = (file, plan)
         return Signed(file, plan, self._prescribe(plan), limits_bytes(approval.limits))
+
+    def _how_to_approve(self, file: Path, plan: DosingPlan) -> str:
+        words = ["pump-ctrl", "plan", "approve", str(file), "--signer", "NAME"]
+        if plan.previous is not None:
+            words += ["--previous", str(self.file_of(plan.previous) or "PLAN")]
+        if self.profile.name not in profile_names():
+            words += ["--pump", f"{self.profile.name}.toml"]
+        if self._formulary.sha256 != load_formulary().sha256:
+            words += ["--formulary", "FILE"]
+        return shlex.join(words)
 
 
 def open_shelf(

@@ -13,9 +13,10 @@ from typing import Any
 from pump_ctrl.controller.books import BOLUSES
 from pump_ctrl.controller.machine import State
 from pump_ctrl.controller.totals import Run, Span
-from pump_ctrl.drivers.base import PumpStatus
+from pump_ctrl.drivers.base import PumpStatus, StepKind
 from pump_ctrl.live.advice import advice
 from pump_ctrl.runner import Runner
+from pump_ctrl.safety.lookout import Lookout
 from pump_ctrl.therapy.plan import DosingPlan
 
 SCHEMA = "pump-ctrl/status/1"
@@ -46,6 +47,8 @@ def status_of(runner: Runner, plan: DosingPlan, now_ms: int, journal: str) -> St
         "next": _next(runner, plan, plan_ms, now_ms),
         "alarms": [_alarm(runner, index) for index in range(len(guard.alarms))],
         "pump": _pump(guard.last_status),
+        "busy_s": None if runner.busy_ms is None else -(-runner.busy_ms // 1_000),
+        "witness": _witness(guard.lookout),
         "unsettled": _unsettled(runner),
         "reconciliation": _reconciliation(runner) if waiting else None,
     }
@@ -99,13 +102,13 @@ def _next(runner: Runner, plan: DosingPlan, plan_ms: int, now_ms: int) -> Status
     controller = runner.controller
     schedule = controller.prescription.schedule
     slot, change = schedule.next_slot(max(0, plan_ms)), controller.books.pace().next_change(max(0, plan_ms))
-    hold = runner.guard.hold_until_ms if controller.state is State.WAITING else None
+    hold = controller.hold_until_ms
     return {
         "bolus": None
         if slot is None
         else {"at_utc_ms": plan.start_utc_ms + slot.at_ms, "volume_nl": int(slot.volume_nl)},
         "rate_change_utc_ms": None if change is None else plan.start_utc_ms + change,
-        "hold_ends_utc_ms": None if hold is None else plan.start_utc_ms + hold - now_ms + plan_ms,
+        "hold_ends_utc_ms": None if hold is None else plan.start_utc_ms + hold,
         "looks_in_s": max(0, controller.next_wakeup() - now_ms) // 1_000,
         "load_waits": controller.loading,
     }
@@ -120,7 +123,7 @@ def _alarm(runner: Runner, index: int) -> Status:
         "detail": alarm.detail,
         "holds": alarm.holds,
         "acknowledged": alarm.acknowledged,
-        "do": advice(alarm.row.code),
+        "do": advice(alarm.row.code, holds=alarm.holds),
     }
 
 
@@ -138,9 +141,32 @@ def _pump(last: tuple[PumpStatus, int] | None) -> Status | None:
     }
 
 
+def _witness(lookout: Lookout | None) -> Status | None:
+    """The second witness and the second stop; None where there is neither."""
+    if lookout is None:
+        return None
+    seen = lookout.seen
+    return {
+        "sensor": lookout.has_sensor,
+        "seen": None
+        if seen is None
+        else {
+            "age_s": seen.age_ms // 1_000,
+            "span_s": seen.span_ms // 1_000,
+            "seen_nl": list(seen.seen_nl),
+            "commanded_nl": list(seen.commanded_nl),
+        },
+        "power_cut": lookout.has_power_cut,
+        "power_is_cut": lookout.power_is_cut,
+    }
+
+
 def _unsettled(runner: Runner) -> Status | None:
     permit = runner.guard.unsettled
-    return None if permit is None else {"id": f"{permit.id:x}", "volume_nl": permit.volume_nl}
+    if permit is None:
+        return None
+    bolus = sum(step.volume_nl - step.basal_nl for step in permit.steps if step.kind is StepKind.BOLUS)
+    return {"id": f"{permit.id:x}", "volume_nl": permit.volume_nl, "bolus_nl": bolus}
 
 
 def _reconciliation(runner: Runner) -> Status:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -89,14 +90,25 @@ def served_as(profile: PumpProfile) -> list[str]:
 class TrialPump:
     """A simulated pump that lives as long as this process.
 
+    Args:
+        plan: what fills it.
+        profile: what it is like.
+        speed: how fast its time runs.
+        beside: what stands beside it, by the options of ``pump-sim serve``: ``balance``, ``power-switch``.
+
     Raises:
         LinkError: it cannot be served.
     """
 
-    def __init__(self, plan: DosingPlan, profile: PumpProfile, speed: int) -> None:
+    def __init__(
+        self, plan: DosingPlan, profile: PumpProfile, speed: int, beside: Sequence[str] = ()
+    ) -> None:
+        self._room = tempfile.TemporaryDirectory(prefix="pump-ctrl-") if beside else None
+        self.beside = {} if self._room is None else {name: f"{self._room.name}/{name}" for name in beside}
         fill = f"{plan.reservoir.filled.nl // NL_PER_ML}.{plan.reservoir.filled.nl % NL_PER_ML:06d}"
         command = [sys.executable, "-m", "sim.cli", "serve", "--tied", *served_as(profile)]
         command += ["--fill", fill, "--speed", str(speed)]
+        command += [word for name, place in self.beside.items() for word in (f"--{name}", place)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -105,13 +117,15 @@ class TrialPump:
             text=True,
             start_new_session=True,  # a Ctrl-C in the terminal is for the controller, not for its pump
         )
-        self.device = self._ready()
+        self.device = self._ready("ready ")
+        for name in self.beside:
+            self._ready(f"ready {name} ")
 
-    def _ready(self) -> str:
+    def _ready(self, begins: str) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if line.startswith("ready "):
-            return line.removeprefix("ready ").strip()
+        if line.startswith(begins):
+            return line.removeprefix(begins).strip()
         _, said = self._process.communicate(timeout=_PATIENCE_S)
         why = [line for line in said.splitlines() if line.strip()] or ["it ended"]
         raise LinkError(
@@ -121,6 +135,8 @@ class TrialPump:
 
     def close(self) -> None:
         """Take it away. Safe to repeat."""
+        if self._room is not None:
+            self._room.cleanup()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 with suppress(OSError):

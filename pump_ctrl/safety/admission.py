@@ -122,7 +122,7 @@ class Inhibition:
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """F-56: a confirmed action is carried out once, however often its key bounces."""
+    """S-06, F-56: a confirmed action is carried out once, however often its key bounces."""
 
     code: ClassVar[str] = "duplicate"
 
@@ -136,7 +136,7 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """S-12, S-15, S-16: exact whole numbers, on the pump's grid, within its ranges, of the kinds its purpose
+    """S-12, S-15, S-16, S-21: exact whole numbers, on the pump's grid, within its ranges, of the kinds its purpose
     has.
     """
 
@@ -154,6 +154,8 @@ class Shape:
 
 def malformed(ask: Ask) -> str | None:
     """The first thing that keeps ``ask`` from being a request at all."""
+    if type(ask) is not Ask:  # another object may show other steps the next time it is asked (S-19)
+        return f"a {type(ask).__name__} is no request"
     if type(ask.request_id) is not str or not 0 < len(ask.request_id) <= MAX_REQUEST_ID:
         return f"a request id is a text of 1 to {MAX_REQUEST_ID} characters"
     if type(ask.account) is not str:
@@ -179,9 +181,9 @@ def _malformed_step(step: Step) -> str:
         return f"{(volume, lasts, basal)} are no whole numbers from 0 on"
     if lasts == 0:
         return "it takes no time"
-    if basal > volume or (basal and kind is not StepKind.BOLUS):
+    if basal and (basal > volume or kind is not StepKind.BOLUS):
         return f"{basal} nL of basal do not belong in a {kind} step of {volume} nL"
-    if kind is not StepKind.BASAL and volume == basal:
+    if volume == basal and kind is not StepKind.BASAL:
         return f"a {kind} of nothing"
     return ""
 
@@ -210,11 +212,10 @@ _KINDS: Final[dict[Purpose, Callable[[tuple[StepKind, ...]], bool]]] = {
 def _out_of_range(ask: Ask, limits: Limits, can: Capabilities) -> str | None:
     if len(ask.steps) > can.max_steps:
         return f"{len(ask.steps)} steps, the pump takes {can.max_steps}"
-    lease, most = (
-        sum([step.duration_ms for step in ask.steps]),
-        min(limits.pump.max_lease_ms, can.max_lease_ms),
-    )
-    if lease > most:
+    lease, most = sum([step.duration_ms for step in ask.steps]), limits.pump.max_lease_ms
+    if ask.purpose is Purpose.HOLD:
+        most = max(most, limits.max_hold_ms)  # nobody is there to renew it; D-14 bounds it
+    if lease > (most := min(most, can.max_lease_ms)):
         return f"it lasts {lease} ms, at most {most} ms are allowed"
     fastest = min(limits.pump.max_nl_per_h, can.max_nl_per_h)
     for i, step in enumerate(ask.steps):

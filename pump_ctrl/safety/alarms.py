@@ -97,7 +97,10 @@ TABLE: Final = (
     AlarmRow("stalled", "the pump's motor stands still", _D, _P, NO_BOLUS),
     AlarmRow("empty", "the reservoir is empty", _D, _P, NONE),
     AlarmRow("failed", "the pump has given up", _D, _P, NONE),
-    AlarmRow("flow", "an independent sensor contradicts the counter", _D, _P, NONE),
+    AlarmRow("flow", "an independent sensor sees more flow than was permitted", _D, _I, NONE),
+    AlarmRow("under-flow", "an independent sensor sees less flow than the pump was told", _D, _P, ALL),
+    AlarmRow("sensor", "the independent sensor cannot be read or was touched", _D, _L, ALL),
+    AlarmRow("power-cut", "the pump's power was cut", _D, _P, NONE),
     AlarmRow("journal", "the journal cannot be written", _D, _P, NONE),
     AlarmRow("limits", "the limits cannot be used", _D, _P, NONE),
     AlarmRow("refill-discrepancy", "the volume found at the refill is not the expected one", _D, _P, NONE),
@@ -132,8 +135,7 @@ class Board:
         self._active: dict[str, Alarm] = {}
 
     def raised(self, code: str, at_ms: int, detail: str) -> None:
-        """The condition holds. An alarm that is active stays as old as it is, and has to be acknowledged anew
-        if its condition had gone.
+        """The condition holds. An alarm that is active stays as old as it is; one that had gone and been seen is new.
 
         Raises:
             KeyError: no such row in the table.
@@ -142,7 +144,7 @@ class Board:
         if known is None:
             self._active[code] = Alarm(ROWS[code], at_ms, detail)
         elif not known.holds:
-            self._active[code] = replace(known, detail=detail, holds=True, acknowledged=False)
+            self._active[code] = replace(known, detail=detail, holds=True)
 
     def gone(self, code: str) -> None:
         """The condition holds no more."""

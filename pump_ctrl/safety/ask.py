@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from pump_ctrl.drivers.base import KIND_NAMES, Step, StepKind
 from pump_ctrl.units import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, Mass, Volume
@@ -106,7 +106,7 @@ def readable(sentence: str) -> str:
     said, at = [], 0
     while at < len(words):
         number, rest = words[at], words[at + 1 : at + 3]
-        unit = rest[0].rstrip(",;.") if rest else ""
+        unit = rest[0].rstrip(",;.:") if rest else ""
         if number.isdecimal() and unit in _UNITS and rest[1:] != ["UTC"]:  # an instant is no length of time
             said.append(_quantity(int(number), unit) + rest[0].removeprefix(unit))
             at += 2
@@ -174,15 +174,13 @@ def steps_to_json(steps: Sequence[Step]) -> list[JSON]:
     return [[KIND_NAMES[step.kind], step.volume_nl, step.duration_ms, step.basal_nl] for step in steps]
 
 
-def steps_from_json(rows: Sequence[Sequence[object]]) -> tuple[Step, ...]:
+def steps_from_json(rows: Sequence[Sequence[Any]]) -> tuple[Step, ...]:
     """The inverse of ``steps_to_json``."""
-    return tuple([Step(_KINDS[row[0]], _int(row[1]), _int(row[2]), _int(row[3])) for row in rows])
+    steps = tuple([Step(_KINDS[kind], volume, lasts, basal) for kind, volume, lasts, basal in rows])
+    for step in steps:
+        if not type(step.volume_nl) is type(step.duration_ms) is type(step.basal_nl) is int:
+            raise TypeError(f"{step} is not of whole numbers")
+    return steps
 
 
 _KINDS: Final[Mapping[object, StepKind]] = {kind.value: kind for kind in StepKind}
-
-
-def _int(value: object) -> int:
-    if type(value) is not int:
-        raise TypeError(f"{value!r} is not a whole number")
-    return value

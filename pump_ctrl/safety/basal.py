@@ -47,7 +47,7 @@ class Tail:
     @property
     def end(self) -> int:
         """When the last of it ends."""
-        return max((flow[-1][1] for flow in self.by_mix.values()), default=FAR_PAST)
+        return max([flow[-1][1] for flow in self.by_mix.values()], default=FAR_PAST)
 
 
 class Drawn(NamedTuple):
@@ -66,7 +66,8 @@ class Basal:
         self.runs: list[Run] = []
         self.base = FAR_PAST
         self.by_key: dict[Key, Curve] = {}  # up to base, by account and fluid
-        self.by_mix: dict[Mix, Curve] = {}  # up to base, by fluid over all accounts
+        # The same by fluid over all accounts. As long as one account is alone with a fluid, both hold one curve.
+        self.by_mix: dict[Mix, Curve] = {}
         self._made: Drawn | None = None
 
     # What happens. Whoever changes a run says so.
@@ -116,24 +117,25 @@ class Basal:
 
     def fix(self, now: int) -> None:
         """What lies before ``now`` cannot change any more."""
-        _go_on(self.by_key, self.tail.by_key, now)
-        _go_on(self.by_mix, self.tail.by_mix, now)
+        self._go_on(self.tail, now)
         self.runs = [run for run in self.runs if run.end > now]
         self.base = now
         self._made = None
 
     def aged(self, before: int) -> bool:
         """Whether there is enough to forget."""
-        return any(curve.aged(before) for curve in (*self.by_key.values(), *self.by_mix.values()))
+        return any(curve.aged(before) for curve in self._curves())
 
     def forget(self, before: int) -> None:
         """Nothing that ended before can matter to any window any more."""
-        _forget(self.by_key, before)
-        _forget(self.by_mix, before)
+        _drop_old(self.by_key, before)
+        _drop_old(self.by_mix, before)
+        for curve in self._curves():
+            curve.forget(before)
 
     def older(self, edge: int, by: int, doubt: int) -> None:
         """All that was sent up to ``edge`` happened ``by`` ms earlier, or up to ``doubt`` less."""
-        for curve in (*self.by_key.values(), *self.by_mix.values()):
+        for curve in self._curves():
             curve.shift(by)
         self.base -= by
         for run in self.runs:
@@ -149,22 +151,22 @@ class Basal:
     @property
     def settled(self) -> bool:
         """Whether every run is."""
-        return all(run.settled for run in self.runs)
+        return not [run for run in self.runs if not run.settled]
 
     @property
     def tail(self) -> Tail:
         """What the runs alive give from ``base`` on."""
-        return self._drawn().tail
+        return (self._made or self._drawn()).tail
 
     @property
     def parts(self) -> Parts:
         """All there is, past and to come, over all accounts; to look at, not to change."""
-        return self._drawn().parts
+        return (self._made or self._drawn()).parts
 
     @property
     def terms(self) -> list[Term]:
         """The same as volumes."""
-        return self._drawn().terms
+        return (self._made or self._drawn()).terms
 
     def over(self, flow: int, start: int, end: int) -> int:
         """By how much the curves of the tail are over the volumes of its runs, between two instants, zL.
@@ -172,18 +174,37 @@ class Basal:
         A run that may begin late counts wherever it can flow, which together is more than its volume. ``flow``
         is at least what the curves hold.
         """
-        drawn = self._drawn()
+        drawn = self._made or self._drawn()
         if flow <= drawn.volume:
             return 0
         return max(0, content(drawn.terms, max(start, self.base), max(end, self.base)) - drawn.volume)
 
+    def _curves(self) -> Iterable[Curve]:
+        """Each curve once."""
+        own = list(self.by_key.values())
+        return own + [curve for curve in self.by_mix.values() if curve not in own]
+
+    def _go_on(self, tail: Tail, until: int) -> None:
+        """Let what flows before ``until`` be past."""
+        for mix, flow in tail.by_mix.items():
+            every, alone = self.by_mix.get(mix), [key for key, own in tail.by_key.items() if own is flow]
+            if alone and self.by_key.get(alone[0]) is every:  # nearly always: one account, no other before
+                every = self.by_key[alone[0]] = self.by_mix[mix] = every or Curve()
+                every.extend(flow, until)
+                continue
+            if every is None or every in self.by_key.values():  # from now on they differ
+                self.by_mix[mix] = Curve() if every is None else every.copy()
+            self.by_mix[mix].extend(flow, until)
+            for key, own in tail.by_key.items():
+                if key[1] == mix:
+                    self.by_key.setdefault(key, Curve()).extend(own, until)
+
     def _drawn(self) -> Drawn:
         """Drawn when somebody asks for it: a command that is sent and acknowledged changes it twice."""
-        if self._made is None:
-            tail = Tail(self.runs, self.base)
-            parts = parts_of(joined(self.by_mix, tail.by_mix))
-            terms = [term for terms in parts.values() for term in terms]
-            self._made = Drawn(tail, parts, terms, sum([run.volume for run in self.runs]))
+        tail = Tail(self.runs, self.base)
+        parts = parts_of(joined(self.by_mix, tail.by_mix))
+        terms = [term for terms in parts.values() for term in terms]
+        self._made = Drawn(tail, parts, terms, sum([run.volume for run in self.runs]))
         return self._made
 
 
@@ -201,13 +222,6 @@ def joined(fixed: Mapping[_K, Curve], tail: Mapping[_K, Flow]) -> dict[_K, Curve
     return curves
 
 
-def _go_on(fixed: dict[_K, Curve], tail: Mapping[_K, Flow], until: int) -> None:
-    for key, flow in tail.items():
-        fixed.setdefault(key, Curve()).extend(flow, until)
-
-
-def _forget(curves: dict[_K, Curve], before: int) -> None:
+def _drop_old(curves: dict[_K, Curve], before: int) -> None:
     for key in [key for key, curve in curves.items() if curve.end < before]:
         del curves[key]
-    for curve in curves.values():
-        curve.forget(before)

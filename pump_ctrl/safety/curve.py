@@ -51,7 +51,7 @@ class Curve:
         if start >= end or slope == 0:
             return
         if start >= self.times[-1]:
-            self.append(start, end, slope)
+            self.extend(((start, end, slope),))
             return
         first, last = self._split(start), self._split(end)
         for i in range(first, last):
@@ -108,10 +108,6 @@ class Curve:
             slopes.append(0)
             sums.append(total)
 
-    def append(self, start: int, end: int, slope: int) -> None:
-        """As ``add``, where nothing flows from ``start`` on yet."""
-        self.extend(((start, end, slope),))
-
     def aged(self, before: int) -> bool:
         """Whether it is worth the trouble to forget what no window beginning at or after ``before`` can see."""
         times = self.times
@@ -152,6 +148,9 @@ def content(terms: Iterable[Term], start: int, end: int) -> int:
         j = bisect_right(times, start) - 1
         by_start = late.sums[j] + late.slopes[j] * (start - times[j])
         times = early.times
+        if times[-1] <= end:  # all of it has flowed by then
+            total += weight * (early.sums[-1] - by_start)
+            continue
         i = bisect_right(times, end) - 1
         total += weight * (early.sums[i] + early.slopes[i] * (end - times[i]) - by_start)
     return total

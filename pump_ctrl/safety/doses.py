@@ -73,7 +73,7 @@ class Run:
         What is settled gives nothing from ``until`` on.
         """
         sent, doubt = self.sent, self.doubt
-        cut = min(self.cut, until) if self.settled else self.cut
+        cut = until if self.settled and until < self.cut else self.cut
         found = []
         for start, end, rate, mix in self.shape:
             first, last = sent + start, sent + end + doubt
@@ -180,15 +180,17 @@ def draft(
     shape: list[Piece] = []
     doses: list[Dose] = []
     offset = volume = 0
+    basal, bolus = StepKind.BASAL, StepKind.BOLUS  # an enum's own look-up is slow
     for step in steps:
         lasts = step.duration_ms
         volume += step.volume_nl
         mix = terms.only or terms.tip(volume)
-        basal_nl = step.volume_nl if step.kind is StepKind.BASAL else step.basal_nl
+        kind = step.kind
+        basal_nl = step.volume_nl if kind is basal else step.basal_nl
         if basal_nl > 0:
             shape.append((offset, offset + lasts, rate_up(basal_nl, lasts), mix))
         if (rest_nl := step.volume_nl - basal_nl) > 0:
-            key = (terms.bolus_key, mix) if step.kind is StepKind.BOLUS else (CAPS_ONLY, _share(terms.filled))
+            key = (terms.bolus_key, mix) if kind is bolus else (CAPS_ONLY, _share(terms.filled))
             doses.append(_dose(permit_id, key, purpose, rest_nl, lasts, terms.grain_nl, sent, doubt))
         offset += lasts
     return Draft(Run(permit_id, terms.basal_key, sent, doubt, tuple(shape)), tuple(doses), terms.bolus_key)

@@ -3,20 +3,17 @@
 Layer      safety; imports drivers.base and the kernel. Declares IntentLog, which the journal fulfils.
 Hazard     a dose nobody may give, one sent twice, one sent and forgotten; a STOP that waits for anything.
 Invariant  no byte of a dose leaves before its intent is durable (S-05); what the guard knows is exactly the
-           fold of what it wrote (``State``); STOP needs no permit, no rule and no free disk (S-08).
+           fold of what it wrote (``Known``); STOP needs no permit, no rule and no free disk (S-08).
 Tests      tests/safety/test_guard.py and the rest of tests/safety
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
-from typing import Any, Final
 
 from pump_ctrl.clock import Clock
 from pump_ctrl.drivers.base import (
     Acked,
-    Capabilities,
     Evidence,
     Given,
     Identity,
@@ -29,20 +26,20 @@ from pump_ctrl.drivers.base import (
     Refused,
     Unknown,
 )
-from pump_ctrl.errors import JournalError, LinkError, NotAllowed
-from pump_ctrl.safety.alarms import ALL, Alarm
-from pump_ctrl.safety.ask import Ask, Denial, Denied, IntentLog, LogRecord, Purpose, steps_to_json
+from pump_ctrl.errors import LinkError, NotAllowed
+from pump_ctrl.safety.alarms import ALL, HOLD_ONLY, Alarm
+from pump_ctrl.safety.ask import Ask, Denial, Denied, IntentLog, LogRecord, Purpose
 from pump_ctrl.safety.case import View
-from pump_ctrl.safety.curve import ZL_PER_NL
+from pump_ctrl.safety.intake import Intake
+from pump_ctrl.safety.known import Known
 from pump_ctrl.safety.limits import Limits, LimitsError, parse_limits
+from pump_ctrl.safety.lookout import Lookout, Second
+from pump_ctrl.safety.permits import WRITE_MS, Permits
 from pump_ctrl.safety.reconcile import Reconciliation, reconcile
 from pump_ctrl.safety.rules import judge
-from pump_ctrl.safety.state import LifeSign, State
-from pump_ctrl.safety.watchdog import Action, Remedy, Watch, Watchdog
+from pump_ctrl.safety.state import LifeSign
+from pump_ctrl.safety.watchdog import Remedy, Watch
 from pump_ctrl.safety.windows import judge_load
-
-PERMIT_MS: Final = 2_000  # a permit that was not sent by then is void
-COUNTER_EVERY_MS: Final = 900_000  # a status between commands is written down so often, if its counter moved
 
 
 class GuardedPump:
@@ -55,6 +52,10 @@ class GuardedPump:
         limits: the limits file; None denies every dose.
         stop_requested: whether somebody asked to stop (a signal); looked at before every send.
         watch: bounds of the watchdog.
+        second: an independent sensor, something that takes the pump's power away, or both.
+
+    Attributes:
+        lookout: who watches through ``second``; None without it.
     """
 
     def __init__(
@@ -66,24 +67,18 @@ class GuardedPump:
         stop_requested: Callable[[], bool],
         *,
         watch: Watch = Watch(),  # noqa: B008 - frozen
+        second: Second | None = None,
     ) -> None:
-        self._driver, self._log, self._clock, self._stop_requested = driver, log, clock, stop_requested
-        self._state = State()
-        self._waiting = True
-        self._latch: tuple[str, str] | None = None
-        self._identity: Identity | None = None
-        self._capabilities: Capabilities | None = None
-        self._status: PumpStatus | None = None
-        self._heard_ms = 0
-        self._counted: tuple[int, int, int] | None = (
-            None  # boot ms, epoch and counter of the last reading written
-        )
+        self._driver, self._clock, self._stop_requested = driver, clock, stop_requested
         self._offered, self._fault = _offered(limits)
-        self._watch, self._watchdog = watch, None  # type: Watch, Watchdog | None
-        self._actions: list[Action] = []
-        self._asked_at = 0  # boot ms at which the last status that was news was asked for
-        self._mark: int | None = None
+        self._known = Known(log, clock)
+        self._state = self._known.state
+        self._permits = Permits(self._state, clock)
+        self._intake = Intake(self._known, watch, self._offered)
+        self.lookout = None if second is None else Lookout(self._known, clock, second, self._slack_nl)
+        self._identity: Identity | None = None
         self._stop_open = False
+        self._odd = False  # a pump without a serial number does not hold what it was told last
 
     # What others may look at.
 
@@ -100,7 +95,7 @@ class GuardedPump:
     @property
     def waiting(self) -> bool:
         """Whether a person has to confirm the reconciliation before anything new is given."""
-        return self._waiting
+        return self._known.waiting
 
     @property
     def low_nl(self) -> int:
@@ -130,7 +125,8 @@ class GuardedPump:
     @property
     def last_status(self) -> tuple[PumpStatus, int] | None:
         """The last news of the pump, and how long ago it told them, ms."""
-        return None if self._status is None else (self._status, self._clock.boot_ms() - self._heard_ms)
+        status = self._intake.status
+        return None if status is None else (status, self._clock.boot_ms() - self._intake.heard_ms)
 
     @property
     def confirmed(self) -> bool:
@@ -144,10 +140,22 @@ class GuardedPump:
     @property
     def inhibitions(self) -> frozenset[str]:
         """The purposes that cannot be asked for now, because of alarms, a latch, or the wait for a person."""
-        if self._latch is not None:
+        if self._known.latch is not None:
             return ALL
         allowed = self._state.board.permitted
-        return ALL - (allowed & {Purpose.HOLD} if self._waiting else allowed)
+        return ALL - (allowed & HOLD_ONLY if self._known.waiting else allowed)
+
+    @property
+    def standing(self) -> tuple[bool, bool]:
+        """Whether all that is due is forbidden (the basal; while waiting, the hold), and whether what runs may go
+        on to its end, because a hold could be asked for (D-14).
+        """
+        known = self._known
+        if known.latch is None and not known.waiting and self._state.board.quiet:
+            return False, self.may_hold  # nearly always
+        inhibited = self.inhibitions
+        forbidden = (Purpose.HOLD if self._known.waiting else Purpose.BASAL) in inhibited
+        return forbidden, Purpose.HOLD not in inhibited and self.may_hold
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -181,8 +189,7 @@ class GuardedPump:
     @property
     def elapsed_known(self) -> bool:
         """False after a reboot of the host until the pump's tick or a person tells how long it took."""
-        state = self._state
-        return not state.timeless and (state.boot_id is None or state.boot_id == self._clock.boot_id())
+        return self._known.elapsed_known
 
     # The pump.
 
@@ -190,9 +197,9 @@ class GuardedPump:
         """Ask who is there. Another pump than the one confirmed gets nothing but STOP (F-19)."""
         identity = self._driver.identify()
         if isinstance(identity, Identity):
-            self._identity, self._capabilities = identity, self._driver.capabilities
+            self._identity, self._intake.capabilities = identity, self._driver.capabilities
             why = self._stranger()
-            self._alarm("wrong-pump", "raised" if why else "gone", why)
+            self._known.alarm("wrong-pump", "raised" if why else "gone", why)
         return identity
 
     def read_status(self) -> PumpStatus | Unknown:
@@ -202,28 +209,26 @@ class GuardedPump:
         """
         since = self._clock.boot_ms()
         status = self._driver.read_status()
-        if isinstance(status, PumpStatus):
-            news = self._is_news(status)
-            self._take(status, since, news=news)
-            status = status if news else Unknown("the pump repeats an old status")
-        else:
-            self._actions += self._watching().silent(self._now())
+        if not isinstance(status, PumpStatus):
+            self._intake.silent()
+        elif not self._intake.answered(status, since):
+            status = Unknown("the pump repeats an old status")
         self._act()
         return status
 
     def notices(self) -> tuple[PumpStatus, ...]:
         """What the pump said by itself; one that was overtaken by a later status only raises its alarms."""
-        news = []
-        for status in self._driver.notices():
-            if self._is_news(status):
-                # said at any time since it was asked; nobody knows how long it was on its way
-                self._take(status, self._asked_at, news=True)
-                news.append(status)
-            else:
-                self._actions += self._watching().overtaken(status)
-        if self._actions:
+        told = self._driver.notices()
+        news = tuple([status for status in told if self._intake.pushed(status)]) if told else ()
+        if self._known.actions:
             self._act()
-        return tuple(news)
+        return news
+
+    def look(self) -> None:
+        """Read the independent sensor, if there is one, and do at once what it asks for."""
+        if self.lookout is not None:
+            self.lookout.look(self.read_status)
+            self._act()
 
     def close(self) -> None:
         """Let go of the pump; sends nothing."""
@@ -236,23 +241,27 @@ class GuardedPump:
         denials = judge(ask, self._view(), self._now())
         if denials:
             return Denied(denials)
-        permit = self._permit(ask)
-        if not self._write("intent", self._intent(permit, ask)):
+        at, can = self._clock.boot_ms(), self._intake.capabilities
+        permit = self._permits.issue(ask, at, can)
+        if not self._known.write("intent", self._permits.intent(permit, ask, at, can)):
             return _denied("journal", "the intent could not be written durably")
-        if refusal := self._too_late(permit):
-            self._write("outcome", {"id": permit.id, "what": "refused", "code": refusal.rule})
+        if self.lookout is not None:
+            self.lookout.told()
+        if refusal := self._too_late(at):
+            self._known.write("outcome", {"id": permit.id, "what": "refused", "code": refusal.rule})
             return refusal
         outcome = self._send(permit)
-        self._write("outcome", {"id": permit.id, **self._told(outcome, permit.expires_ms - PERMIT_MS)})
+        told = self._intake.told(outcome, at)
+        self._known.write("outcome", {"id": permit.id, **told})
         self._act()
         return outcome
 
-    def _too_late(self, permit: Permit) -> Denied | None:
+    def _too_late(self, at: int) -> Denied | None:
         """What may have changed while the intent was written."""
         if self._stop_requested():
             return _denied("stop-requested", "somebody asked to stop")
-        if self._clock.boot_ms() >= permit.expires_ms:
-            return _denied("permit-expired", f"writing the intent took longer than {PERMIT_MS} ms")
+        if self._clock.boot_ms() - at >= WRITE_MS:
+            return _denied("permit-expired", f"writing the intent took longer than {WRITE_MS} ms")
         return None
 
     def _send(self, permit: Permit) -> Outcome:
@@ -264,16 +273,32 @@ class GuardedPump:
             return Unknown(str(error))
 
     def stop(self, why: str) -> Outcome:
-        """Stop the pump: sent first, written afterwards, whatever else is wrong."""
+        """Stop the pump: sent first, written afterwards, whatever else is wrong.
+
+        One that is not acknowledged is sent again at once where the pump's power can be cut, and then that is done
+        (S-08, F-30).
+        """
+        outcome = self._stop(why)
+        if self._stop_open and self.lookout is not None and self.lookout.may_cut:
+            outcome = self._stop(f"{why}, again")
+            if self._stop_open:
+                self.lookout.cut("two STOPs were not acknowledged")
+        return outcome
+
+    def _stop(self, why: str) -> Outcome:
         since = self._clock.boot_ms()
         try:
             outcome = self._driver.stop()
         except LinkError as error:
             outcome = Unknown(str(error))
-        self._write("stop", {"why": why, **self._told(outcome, since)})
+        self._known.write("stop", {"why": why, **self._intake.told(outcome, since)})
         stopped = isinstance(outcome, Acked)
         self._stop_open = not stopped
-        self._alarm("stop-unknown", "gone" if stopped else "raised", f"STOP ({why}): {outcome}"[:300])
+        told = outcome.detail if isinstance(outcome, Unknown) else ""
+        told = f"the pump refused: {outcome.code}" if isinstance(outcome, Refused) else told
+        self._known.alarm("stop-unknown", "gone" if stopped else "raised", f"STOP ({why}): {told}"[:300])
+        if self.lookout is not None:
+            self.lookout.stopped()
         return outcome
 
     def settle(self) -> Evidence | None:
@@ -295,7 +320,8 @@ class GuardedPump:
             }
         else:
             found = {"what": "not-given", "lo": 0, "hi": 0, "ended": True, "why": evidence.why}
-        self._write("evidence", {"id": permit.id, **found, **self._reading(evidence.status, since)})
+        reading = self._intake.reading(evidence.status, since)
+        self._known.write("evidence", {"id": permit.id, **found, **reading})
         self._act()
         return evidence
 
@@ -305,18 +331,29 @@ class GuardedPump:
         A pump that names none is asked for evidence of the last one. Where it cannot show that while it runs, a
         pump of the same kind that runs, and whose counter has grown as it must have, is taken for proof.
         """
-        status, last = self._status, self._state.last_permit
+        status, last = self._intake.status, self._state.last_permit
         if status is None or status.state is not PumpState.RUNNING or self._state.unsettled:
             return None
         if status.running_id is not None or not last:
             return status.running_id
-        evidence, can = self._evidence(last), self._capabilities
+        evidence, can = self._evidence(last), self._intake.capabilities
         if isinstance(evidence, Given):
             return None if evidence.ended else last
         if isinstance(evidence, Nothing) and can is not None and can.clears_counter and not self._stranger():
             agrees = self._state.history.agrees(last, status.delivered_nl, self._now(), can.counter_unit_nl)
             return last if agrees and self.elapsed_known else None
         return None
+
+    def recognise(self) -> None:
+        """Look whether a pump without a serial number, that stands still, holds what it was told last (F-19).
+
+        Behind a network, where bytes may wait, it cannot be told.
+        """
+        status, state, can = self._intake.status, self._state, self._intake.capabilities
+        stands = status is not None and status.state is not PumpState.RUNNING
+        told = not state.unsettled and state.last_permit in state.requests.values()
+        if self.nameless and stands and told and can is not None and not can.buffered:
+            self._odd = isinstance(self._evidence(state.last_permit), Nothing)
 
     def _evidence(self, permit_id: int) -> Evidence:
         try:
@@ -338,7 +375,7 @@ class GuardedPump:
             raise NotAllowed(f"No unsettled command {permit_id:x}.", do_now="Look at the reconciliation.")
         if not by or not reason:
             raise NotAllowed("A resolve needs a name and a reason.")
-        self._must_write("resolve", {"id": permit_id, "by": by, "reason": reason})
+        self._known.must_write("resolve", {"id": permit_id, "by": by, "reason": reason})
 
     def refill(
         self,
@@ -360,15 +397,14 @@ class GuardedPump:
         since = self._clock.boot_ms()
         status = self._driver.read_status()
         if isinstance(status, PumpStatus) and self._state.limits is not None:
-            # so that what left before the refill is known as well as can be
-            self._count(self._reading(status, since))
+            self._intake.counted(status, since)
         data = {
             "by": by,
             "fill_nl": fill_nl,
             "fluid": None if fluid is None else dict(fluid),
             "new_path": new_path,
         }
-        self._must_write("refill", data)
+        self._known.must_write("refill", data)
 
     def load(self, limits: bytes, *, by: str, plan_ms: int | None) -> Denied | None:
         """Put other limits in force; what was given before stays counted, and so does the lockout.
@@ -399,7 +435,7 @@ class GuardedPump:
             "plan_ms": plan_ms,
             "limits": new.raw,
         }
-        self._must_write("limits", data)
+        self._known.must_write("limits", data)
 
     def acknowledge(self, code: str, by: str) -> None:
         """Somebody has seen an alarm; it goes only if its condition has gone.
@@ -407,23 +443,15 @@ class GuardedPump:
         Raises:
             JournalError: it could not be written.
         """
-        self._must_write("alarm", {"code": code, "what": "acknowledged", "detail": "", "by": by})
+        self._known.must_write("alarm", {"code": code, "what": "acknowledged", "detail": "", "by": by})
 
     def raise_alarm(self, code: str, detail: str) -> None:
         """The condition of an alarm holds. Takes effect even if it cannot be written."""
-        self._alarm(code, "raised", detail)
+        self._known.alarm(code, "raised", detail)
 
     def clear_alarm(self, code: str) -> None:
         """The condition of an alarm has gone."""
-        self._alarm(code, "gone", "")
-
-    def _alarm(self, code: str, what: str, detail: str) -> None:
-        board = self._state.board
-        if board.holds(code) is (what == "raised"):
-            return  # nothing new
-        data = {"code": code, "what": what, "detail": detail, "by": ""}
-        if not self._write("alarm", data) and what == "raised":
-            board.raised(code, self._now(), detail)
+        self._known.alarm(code, "gone", "")
 
     # After a start.
 
@@ -436,7 +464,7 @@ class GuardedPump:
     @property
     def in_run(self) -> bool:
         """Whether this is a life in RUN: confirmed, no outcome unknown, and not stopped (D-14)."""
-        return not self._waiting and not self._state.unsettled and not self._state.at_rest
+        return self._known.in_run
 
     def lived_until(self, sign: LifeSign | None) -> None:
         """Take in, right after ``replay``, when the life before was last seen alive in RUN.
@@ -447,12 +475,22 @@ class GuardedPump:
         if sign is None or not self._state.lived_past(sign):
             return
         if sign.boot_id != here[0] or sign.boot_ms <= here[1]:
-            self._write("alive", {"at": sign.boot_ms, "boot": sign.boot_id})
+            self._known.write("alive", {"at": sign.boot_ms, "boot": sign.boot_id})
+
+    @property
+    def nameless(self) -> bool:
+        """Whether the pump tells no serial number, so that another one of its kind looks alike."""
+        return self._identity is not None and self._identity.serial is None
 
     def reconciliation(self) -> Reconciliation:
         """What was given, what may have been given, in words, with a code of exactly this content."""
-        nameless = self._identity is not None and self._identity.serial is None
-        return reconcile(self._state, self._offered, elapsed_known=self.elapsed_known, nameless=nameless)
+        return reconcile(
+            self._state,
+            self._offered,
+            elapsed_known=self.elapsed_known,
+            nameless=self.nameless,
+            odd=self._odd,
+        )
 
     def confirm(
         self,
@@ -479,8 +517,8 @@ class GuardedPump:
         times = {"plan_ms": plan_ms, "off_ms": off_ms, "utc_ms": self._clock.utc_ms()}
         pump = self._state.pump if self._identity is None else _fingerprint(self._identity)
         told = None if given is None else dict(given)
-        self._must_write("confirm", {"by": by, "code": code, "pump": pump, "given": told, **times})
-        self._waiting = False
+        self._known.must_write("confirm", {"by": by, "code": code, "pump": pump, "given": told, **times})
+        self._known.waiting = False
 
     def _may_confirm(self, by: str, code: str, given: Mapping[str, int] | None) -> None:
         if not by:
@@ -493,7 +531,7 @@ class GuardedPump:
             return
         if given is None:
             raise NotAllowed("A new journal needs to know what was given in the last 24 h.")
-        counted = 0 if self._status is None else self._status.delivered_nl
+        counted = 0 if self._intake.status is None else self._intake.status.delivered_nl
         if counted and not any(given.values()):
             raise NotAllowed(
                 f"The pump's counter stands at {counted} nL, so it was used before.",
@@ -503,18 +541,23 @@ class GuardedPump:
     # Inside.
 
     def _now(self) -> int:
-        return self._state.now(self._clock.boot_ms(), self._clock.boot_id())
+        return self._known.now()
+
+    def _slack_nl(self) -> int:
+        """What a pump may be off by its steps against its even flow, nL."""
+        limits, can = self._state.limits or self._offered, self._intake.capabilities
+        return 2 * (1 if limits is None else limits.pump.grain_nl) + (0 if can is None else can.ahead_nl)
 
     def _view(self) -> View:
         return View(
             state=self._state,
             fault=self._fault,
             stranger=self._stranger(),
-            latch=self._latch,
-            capabilities=self._capabilities,
+            latch=self._known.latch,
+            capabilities=self._intake.capabilities,
             timeless=not self.elapsed_known,
             utc_ms=self._state.utc_ms(self._now(), self._clock.utc_ms()),
-            waiting=self._waiting,
+            waiting=self._known.waiting,
             permitted=self._state.board.permitted,
         )
 
@@ -522,181 +565,25 @@ class GuardedPump:
         known, here = self._state.pump, _fingerprint(self._identity)
         return "" if known is None or known == here else f"the pump is {here}, confirmed was {known}"
 
-    def _permit(self, ask: Ask) -> Permit:
-        return Permit(self._next_id(), ask.steps, self._clock.boot_ms() + PERMIT_MS)
-
-    def _next_id(self) -> int:
-        """A number never used before: a count over the journal, under a mark of this process.
-
-        A journal that was restored from a copy counts on from an older number; the mark keeps its ids apart.
-        """
-        if self._mark is None:
-            seed = f"{self._clock.boot_id()} {self._clock.utc_ms()} {self._clock.boot_ms()}"
-            self._mark = int(sha256(seed.encode()).hexdigest()[:7], 16) + 1
-        return (self._mark << 32) + (self._state.last_permit & 0xFFFFFFFF) + 1
-
-    def _intent(self, permit: Permit, ask: Ask) -> dict[str, Any]:
-        limits = self._state.limits
-        return {
-            "at": permit.expires_ms - PERMIT_MS,
-            "id": permit.id,
-            "request": ask.request_id,
-            "purpose": ask.purpose.value,
-            "account": ask.account,
-            "steps": steps_to_json(ask.steps),
-            "expires_ms": permit.expires_ms,
-            "doubt_ms": self._doubt_ms(),
-            "limits": "" if limits is None else limits.checksum,
-            **self._bounds(),
-        }
-
-    def _bounds(self) -> dict[str, Any]:
-        """What the ledger has to know of the pump beside its limits, as far as there is anything."""
-        can = self._capabilities
-        if can is None or not can.stops_first:
-            return {}
-        return {"ahead_nl": can.ahead_nl, "hidden_nl": can.hidden_nl, "clears": can.clears_counter}
-
-    def _doubt_ms(self) -> int | None:
-        """How long after its sending a command may still begin; None where nothing bounds it."""
-        can, limits = self._capabilities, self._state.limits
-        if can is None or limits is None or (can.buffered and can.ttl_ms is None):
-            return None
-        return limits.stop_ms + (can.ttl_ms or 0)
-
-    def _told(self, outcome: Outcome, since: int) -> dict[str, Any]:
-        if isinstance(outcome, Acked):
-            return {"what": "acked", **self._reading(outcome.status, since)}
-        if isinstance(outcome, Refused):
-            stands = {"stands": True} if self._stood_still(outcome.status) else {}
-            told = {"what": "refused", "code": outcome.code, **stands}
-            return {**told, **self._reading(outcome.status, since)}
-        return {"what": "unknown", "detail": outcome.detail, **self._reading(None, since)}
-
-    def _stood_still(self, status: PumpStatus | None) -> bool:
-        """Whether a refusal shows that the pump, which is stopped before it is told anything, stands still."""
-        can = self._capabilities
-        if status is None or can is None or not can.stops_first:
-            return False
-        return status.state is not PumpState.RUNNING and self._is_news(status)
-
-    def _reading(self, status: PumpStatus | None, since: int) -> dict[str, Any]:
-        if status is not None and self._is_news(status):
-            return self._news(status, since)
-        if status is not None:
-            self._observe(status)
-        # a repeated status proves nothing (F-15)
-        return {"counter": None, "epoch": None, "tick_ms": None, "since": since}
-
-    def _news(self, status: PumpStatus, since: int) -> dict[str, Any]:
-        self._observe(status)
-        self._counted = (self._clock.boot_ms(), status.epoch, status.delivered_nl)
-        self._asked_at = since
-        can = self._capabilities
-        tells = can is not None and can.tells_time
-        runs = can is not None and can.stops_first and status.state is PumpState.RUNNING
-        return {
-            "counter": status.delivered_nl,
-            "epoch": status.epoch,
-            "tick_ms": status.tick_ms if tells else None,
-            "since": since,
-            **({"runs": True} if runs else {}),
-        }
-
-    def _take(self, status: PumpStatus, since: int, *, news: bool) -> None:
-        """Write a status down if it tells something new: time off, drug nobody permitted, or later drug."""
-        if news and self._tells_more(status):
-            self._count(self._news(status, since))
-        else:
-            self._asked_at = since if news else self._asked_at
-            self._observe(status)
-
-    def _tells_more(self, status: PumpStatus) -> bool:
-        told = self._counted
-        if self._state.limits is None:
-            return False
-        if told is None or status.epoch != told[1]:
-            return True
-        if status.delivered_nl != told[2] and self._clock.boot_ms() - told[0] >= COUNTER_EVERY_MS:
-            return True
-        return not self.elapsed_known or self._is_excess(status)
-
-    def _count(self, reading: Mapping[str, Any]) -> None:
-        self._write("counter", {**reading, "run": self.in_run})
-
-    def _is_news(self, status: PumpStatus) -> bool:
-        """A status that was pushed may be read after a later one, or be repeated; then its counter is old."""
-        last, state = self._status, self._state
-        if last is None or status.epoch != last.epoch:
-            repeated = state.told_before(status.epoch, status.tick_ms, status.delivered_nl)
-        else:
-            repeated = status.tick <= last.tick
-        return not (
-            repeated or (self.elapsed_known and state.lags(status.epoch, status.tick_ms, self._now()))
-        )
-
-    def _observe(self, status: PumpStatus) -> None:
-        """Let the watchdog look at a status, before its counter changes what is known."""
-        if self._status is None or (status.epoch, status.tick) != (self._status.epoch, self._status.tick):
-            self._heard_ms = self._clock.boot_ms()  # a status that is repeated is no news
-        self._status = status
-        watchdog, now = self._watchdog or self._watching(), self._now()
-        since = watchdog.compares_from
-        history, certain = self._state.history, not self._state.unsettled and self.elapsed_known
-        if since is None or not certain:
-            self._actions += watchdog.status(status, now, None)
-        else:
-            most = history.flowed_nl(since, now)
-            self._actions += watchdog.status(status, now, most, lambda: history.surely_nl(since, now))
-
-    def _watching(self) -> Watchdog:
-        if self._watchdog is None:
-            limits = self._state.limits or self._offered
-            step = 1 if limits is None else limits.pump.grain_nl
-            self._watchdog = Watchdog(self._watch, step, self._now())
-        return self._watchdog
-
     def _act(self) -> None:
-        """Carry out what the watchdog wants: alarms first, then at most one STOP."""
-        if not self._actions:
+        """Carry out what watchdog and lookout want: alarms first, then at most one STOP, then the power cut."""
+        if not self._known.actions:
             return
-        actions, self._actions = self._actions, []
-        if self._state.board.quiet and not [action for action in actions if action.holds]:
-            return  # nearly always: no alarm is active, and nothing is said but that none holds
+        actions, self._known.actions = self._known.actions, []
+        if self._state.board.quiet:
+            for action in actions:
+                if action.holds:
+                    break
+            else:
+                return  # nearly always: no alarm is active, and nothing is said but that none holds
         for action in actions:
-            self._alarm(action.code, "raised" if action.holds else "gone", action.detail)
-        stopping = {Remedy.STOP} if self.may_hold else {Remedy.STOP, Remedy.HOLD}
+            self._known.alarm(action.code, "raised" if action.holds else "gone", action.detail)
+        stopping = {Remedy.STOP, Remedy.CUT} if self.may_hold else {Remedy.STOP, Remedy.CUT, Remedy.HOLD}
         if why := next((action.code for action in actions if action.remedy in stopping), None):
             self.stop(f"watchdog: {why}")
-            self._actions.clear()
-
-    def _is_excess(self, status: PumpStatus) -> bool:
-        limits = self._state.limits
-        grain = 0 if limits is None else limits.pump.grain_nl
-        return self._state.history.excess(self._now(), status.epoch, status.delivered_nl, grain) > 0
-
-    def _must_write(self, kind: str, data: Mapping[str, Any]) -> None:
-        if not self._write(kind, data):
-            raise JournalError(f"A {kind} record could not be written; nothing was changed.")
-
-    def _write(self, kind: str, data: Mapping[str, Any]) -> bool:
-        """Append and only then take it in. After one failure nothing is ever trusted to be durable again
-        (F-52).
-        """
-        stamped = {"at": self._clock.boot_ms(), **data}
-        try:
-            self._log.append(kind, stamped)
-        except JournalError as error:
-            self._latch = ("journal", f"the journal failed: {error}")
-        if self._latch is not None:
-            return False
-        before = self._state.history.beyond
-        self._state.apply(kind, stamped, self._clock.boot_id())
-        if (beyond := self._state.history.beyond - before) > 0:
-            detail = f"the counter shows {-(-beyond // ZL_PER_NL)} nL that nobody permitted"
-            codes = ("disagreement", "over-delivery")
-            self._actions += [Action(code, True, detail, Remedy.STOP) for code in codes]
-        return True
+            self._known.actions.clear()
+        if self.lookout is not None and (goes_on := [a.detail for a in actions if a.remedy is Remedy.CUT]):
+            self.lookout.cut(goes_on[0])
 
 
 def _offered(limits: bytes | None) -> tuple[Limits | None, tuple[str, str] | None]:

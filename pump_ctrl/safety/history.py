@@ -12,7 +12,7 @@ Basal is one motor's rate (basal.py); boluses and the like are doses that add up
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pump_ctrl.safety.basal import Basal, Parts
 from pump_ctrl.safety.curve import FAR, FAR_PAST, ZL_PER_NL, Term, content, fullest
@@ -58,6 +58,8 @@ class History:
         self._spent = False  # what was under way at the last of them is in most
         # zL, by which all runs, and the last, may be ahead of their even flow
         self._ahead = self._last_ahead = 0
+        self._begun = 0  # the permit of the last run
+        self._before: tuple[int | None, int] = (None, 0)  # at its sending: counter epoch, most nL given
         self._hidden = 0  # nL that all clears of the counter may have lost
         self._clears = False  # commands clear the counter
         self._cleared: int | None = None  # since when the counter counts at the longest
@@ -72,8 +74,10 @@ class History:
         """
         self._clears = clears
         now = draft.run.sent
+        self._before = (None if self._anchor is None else self._anchor.epoch, self.most_nl(now))
         self._last_ahead, self._hidden = ahead_nl * ZL_PER_NL, self._hidden + hidden_nl
         self._ahead += self._last_ahead
+        self._begun = draft.run.id
         if not self._edges and self._basal.settled:
             self._fix(now)
         self._basal.add(draft.run)
@@ -102,8 +106,27 @@ class History:
             self._lanes.amend(dose, volume=min(dose.volume, most), cut=min(dose.cut, at))
         self._basal.end(run, at)
 
+    def outrun(self, permit_id: int, at: int, least_nl: int, grain_nl: int, tip: Mix) -> None:
+        """Evidence, ``at`` the latest, that the last permit gave ``least_nl``, after a reading of a counter that began
+        anew since its sending.
+
+        A pump that lost its power in between runs at a rate of its own: what its steps do not explain counts
+        everywhere. In the same epoch every reading of the counter tells that.
+        """
+        (epoch, most), anchor, read = self._before, self._anchor, self._read
+        if permit_id != self._begun or anchor is None or read is None or epoch in (None, anchor.epoch):
+            return
+        # By the counter; or by the steps, where the evidence has excluded some that the anchor still holds. What was
+        # found beyond all permits in this very ms lasts until the next.
+        known = min(anchor.high + read[1] - anchor.counter, self.most_nl(at + 1))
+        over = most + least_nl - known
+        if over > 3 * grain_nl and not self._edges:
+            self.measured(over, self._basal.run(permit_id).sent, read[0], tip)
+
     def dropped(self, permit_id: int) -> None:
         """Proof: nothing of the permit was or can be carried out."""
+        if permit_id == self._begun:
+            self._ahead, self._begun = self._ahead - self._last_ahead, 0
         self._basal.drop(permit_id)
         self._lanes.drop(permit_id)
         self._terms = None
@@ -115,7 +138,7 @@ class History:
         self._basal.may_begin(run)
 
     def stopping(self, since: int) -> None:
-        """STOP was sent: from then on nothing is sure to flow, whatever the answer."""
+        """S-09: STOP was sent: from then on nothing is sure to flow, whatever the answer."""
         self._basal.may_stop(since)
 
     def stopped(self, at: int) -> None:
@@ -141,7 +164,7 @@ class History:
 
     def _fix(self, now: int) -> None:
         """What lies before ``now`` cannot change any more."""
-        if all(dose.stop <= now for dose in self._lanes.live):
+        if not [dose for dose in self._lanes.live if dose.stop > now]:
             self._most, self._since = self._most + content(self._volume(), self._since, now), now
         self._basal.fix(now)
         read = now if self._read is None else self._read[0]
@@ -184,7 +207,7 @@ class History:
 
     def flowed_nl(self, start: int, end: int) -> int:
         """Most that can have flowed between two instants, nL."""
-        return -(-content(self._volume(), start, end) // ZL_PER_NL)
+        return -(-content(self._terms or self._volume(), start, end) // ZL_PER_NL)
 
     def surely_nl(self, start: int, end: int) -> int:
         """Least that must have flowed on a healthy pump since the last command, nL: what is sure, whenever each
@@ -201,7 +224,10 @@ class History:
         sent = [run.sent for run in self._basal.runs if run.id == permit_id]
         if self._edges or not sent:
             return False
-        least, most = self.surely_nl(sent[0], now), self.flowed_nl(sent[0], now)
+        least = self.surely_nl(sent[0], now)
+        most = -(
+            -content(self._permitted(), sent[0], now) // ZL_PER_NL
+        )  # what nobody permitted proves nothing
         return least - grain_nl <= counter_nl <= most + grain_nl + self._last_ahead // ZL_PER_NL
 
     def may_flow_after(self, now: int) -> int:
@@ -246,6 +272,14 @@ class History:
             parts.setdefault(mix, []).append((1, early, late))
         return parts
 
+    def measured(self, volume_nl: int, start: int, end: int, tip: Mix) -> None:
+        """A sensor proves that ``volume_nl`` more left between two instants than was permitted, uncounted."""
+        self.block((BEYOND, tip), volume_nl * ZL_PER_NL, start, max(end, self._since + 1))
+        self.beyond += volume_nl * ZL_PER_NL
+        self._most += volume_nl * ZL_PER_NL if self._spent else 0  # without elapsed time no curve is asked
+        if self._anchor is not None:  # the counter, which did not see it, does not take it back
+            self._anchor = replace(self._anchor, high=self._anchor.high + volume_nl)
+
     # Counter of the pump.
 
     def reading(
@@ -271,13 +305,14 @@ class History:
             allowed += extra
         self._tally = (counter, 0) if self._edges else (self._tally[0], allowed)
         rise = counter - anchor.counter
-        self.low_nl = max(self.low_nl, anchor.low + rise - grain_nl)
+        low = anchor.low + rise - grain_nl
+        self.low_nl = low if low > self.low_nl else self.low_nl
         hidden = grain_nl + self._hidden - anchor.hidden
         counted, most = (anchor.high + rise + hidden) * ZL_PER_NL + self._last_ahead, self._most_at(at)
         if (
             narrows
             and counted < most
-            and counted + content(self._volume(), since, FAR if self._edges else at) < most
+            and counted + content(self._terms or self._volume(), since, FAR if self._edges else at) < most
         ):
             self._most, self._since, self._spent = counted - self._ahead, since, False
             self._tally = (counter, 0)
@@ -301,13 +336,17 @@ class History:
         """
         if self._anchor is None or self._read is None or self._anchor.epoch != epoch:
             return 0
+        from_counter, permitted = self._tally
+        if (counter - from_counter - 2 * grain_nl) * ZL_PER_NL <= permitted:
+            return 0  # mostly, where polls are short: what was permitted up to the last reading covers it
         return self._compared(self._read, at, counter, grain_nl)[1]
 
     def _compared(self, last: tuple[int, int], at: int, counter: int, grain_nl: int) -> tuple[int, int]:
         """All that was permitted since the tally began, and what a counter shows beyond it; zL."""
         from_counter, allowed = self._tally
         since, counted = last
-        allowed += content(self._permitted(), since, FAR if self._edges else at)
+        terms = self._permitted() if self.beyond else self._terms or self._volume()
+        allowed += content(terms, since, FAR if self._edges else at)
         if self._spent:  # several runs may have flowed one after the other, unseen
             allowed += sum(run.volume for run in self._basal.runs)
         over = (counter - from_counter + grain_nl) * ZL_PER_NL - allowed
@@ -346,8 +385,6 @@ class History:
 
     def _permitted(self) -> list[Term]:
         """The same without what nobody permitted."""
-        if self.beyond == 0:
-            return self._terms or self._volume()
         return self._basal.terms + self._lanes.terms(BEFORE, BEYOND)
 
     # Time.

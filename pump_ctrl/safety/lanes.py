@@ -78,8 +78,9 @@ class Lanes:
             if old != new:
                 curve.draw(old, -1)
                 curve.draw(new, 1)
-        self._note_end(dose, stop, -1)
-        self._note_end(dose, dose.stop, 1)
+        if dose.stop != stop:
+            self._note_end(dose, stop, -1)
+            self._note_end(dose, dose.stop, 1)
 
     def lock(self, at: int) -> None:
         """Patient requests wait for the lockout from ``at`` on, as after a bolus."""
@@ -152,8 +153,8 @@ class Lanes:
     def _note_end(self, dose: Dose, stop: int, sign: int) -> None:
         if dose.is_bolus:
             _note(self.bolus_ends, stop, sign)
-        if dose.purpose == Purpose.PATIENT:
-            _note(self.patient_ends, stop, sign)
+            if dose.purpose == Purpose.PATIENT:
+                _note(self.patient_ends, stop, sign)
 
 
 def _note(ends: list[int], stop: int, sign: int) -> None:

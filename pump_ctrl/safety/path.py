@@ -2,13 +2,13 @@
 
 Layer      safety, pure; volumes in nL since the journal began.
 Hazard     old, stronger fluid leaves the tip under the new plan's rates (D-10; 1.4 mL of 10 mg/mL under 5).
-Invariant  a fluid counts from the first nL that may leave the tip to the last one that may.
+Invariant  S-17: a fluid counts from the first nL that may leave the tip to the last one that may.
 Tests      tests/safety/test_path.py
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pump_ctrl.safety.limits import Mix, merge
 
@@ -29,6 +29,11 @@ class Path:
     lo_nl: int
     hi_nl: int
     fronts: tuple[Front, ...]
+    # The fluid where there is but one, nothing where a new one is on its way: asked for in every reading.
+    only: Mix = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "only", self.fronts[0].mix if len(self.fronts) == 1 else ())
 
     def tip(self, low_nl: int, high_nl: int) -> Mix:
         """The largest concentrations at the tip until ``high_nl`` may have left; ``low_nl`` surely has."""
@@ -45,11 +50,6 @@ class Path:
         while oldest + 1 < len(self.fronts) and low_nl - self.fronts[oldest + 1].high_nl >= self.hi_nl:
             oldest += 1
         return oldest
-
-    @property
-    def only(self) -> Mix:
-        """The fluid where there is but one; nothing where a new one is on its way."""
-        return self.fronts[0].mix if len(self.fronts) == 1 else ()
 
     def settled(self, low_nl: int) -> Path:
         """The same path without the fluids that have surely left."""

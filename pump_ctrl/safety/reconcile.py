@@ -32,16 +32,21 @@ class Reconciliation:
 
 
 def reconcile(
-    state: State, offered: Limits | None, *, elapsed_known: bool, nameless: bool = False
+    state: State, offered: Limits | None, *, elapsed_known: bool, nameless: bool = False, odd: bool = False
 ) -> Reconciliation:
     """The reconciliation of ``state``; ``offered`` are the limits that a confirm would put in force.
 
-    ``nameless``: the pump tells no serial number, so that only a person knows that it is the same one.
+    ``nameless``: the pump tells no serial number, so that only a person knows that it is the same one; ``odd``: it
+    does not hold what it was told last by this journal.
     """
     low, high = state.history.low_nl, state.history.high_nl
     lines = _lines(state, offered, low, high, elapsed_known=elapsed_known)
     if nameless:
         lines.append("The pump tells no serial number: look that it is the one that was used before.")
+    if odd:
+        lines.append(
+            "It does not hold what this journal told it last: it may be another one, or was set by hand."
+        )
     words = "\n".join(lines)
     code = sha256(words.encode()).hexdigest()[:CODE_DIGITS]
     return Reconciliation(low, high, next(iter(state.unsettled.values()), None), words, code)

@@ -1,6 +1,6 @@
 """All rules together: every one is asked, and every one that says no is reported.
 
-Layer      safety, pure: no clock, no I/O. Each rule is a frozen class of admission.py, amounts.py or
+Layer      safety, pure: no clock, no I/O (S-34). Each rule is a frozen class of admission.py, amounts.py or
            windows.py.
 Hazard     a check that is skipped because something it needs is missing.
 Invariant  whatever is missing denies; adding a limit, an alarm, a dose or an unknown never turns a no into a

@@ -3,7 +3,7 @@ runs.
 
 Layer      safety, pure: no clock, no I/O. ``apply`` is the only way to change it.
 Hazard     a state in memory that the journal cannot rebuild; a window that ages by a clock that restarted.
-Invariant  replaying any prefix of the journal gives the state that was in force when its last record was
+Invariant  S-26: replaying any prefix of the journal gives the state that was in force when its last record was
            written.
 Tests      tests/safety/test_state.py, tests/properties/test_history_oracle.py
 
@@ -26,11 +26,13 @@ from pump_ctrl.safety.doses import BEFORE, Draft, Terms, draft
 from pump_ctrl.safety.history import History
 from pump_ctrl.safety.limits import MS_PER_HOUR, NL_PER_ML, WINDOWS_H, Limits, Mix, limits_of
 from pump_ctrl.safety.path import Front, Path
+from pump_ctrl.safety.witness import MEMORY_MS, Mark
 
 Data = Mapping[str, Any]
 PLAN_TOLERANCE_MS: Final = 2_000  # a confirm that moves plan time by more opens a new basal account (D-16)
 LATE_MS: Final = 2_000  # a status that was on its way for longer is an old one
-TICK_TRUST: Final = (95, 100)  # a pump's clock may be so slow or fast (D-16, F-47)
+TICK_TRUST: Final = (95, 100)  # a pump's clock may be so slow or fast (S-28, D-16, F-47)
+_PURPOSES: Final = {purpose.value: purpose for purpose in Purpose}
 EMPTY_PATH: Final = Path(0, 0, (Front((), 0, 0),))
 
 
@@ -72,6 +74,8 @@ class State:
         self.run_at = FAR_PAST  # last record written while running (D-14)
         self.holds: dict[int, int] = {}  # nL that each hold since then may have given
         self.primes: dict[int, int] = {}  # nL that each prime since the last new path may have given
+        self.primed_until = FAR_PAST  # latest end of the last prime
+        self.sightings: list[Mark] = []  # of an independent sensor since its origin, in the last 24 h
         self.loaded_at = FAR_PAST  # last load of another plan
         self.fill = (0, 0, 0)  # declared content, low and high volume when it was filled
         self._unnamed_fill = False
@@ -86,10 +90,17 @@ class State:
 
     def now(self, boot_ms: int, boot_id: str) -> int:
         """Guard time. In a boot that no record has been written in, it stands."""
+        return self.moment(boot_ms, boot_id)[0]
+
+    def moment(self, boot_ms: int, boot_id: str) -> tuple[int, bool]:
+        """Guard time, and whether elapsed time is known.
+
+        After a reboot of the host it is not, until the pump's tick or a person tells how long that took.
+        """
         if self.boot_id is not None and boot_id != self.boot_id:
-            return self.last + 1
+            return self.last + 1, False
         now, last = boot_ms + self._offset, self.last
-        return now if now > last else last
+        return now if now > last else last, self._edge is None
 
     def boot_ms(self, guard_ms: int) -> int:
         """The inverse of ``now`` within this boot."""
@@ -119,8 +130,9 @@ class State:
             if self._edge is None:
                 self._edge = self.last
             self.history.unclocked(self.last)
-        self.last = max(self.last, at + self._offset)
-        return self.last
+        now, last = at + self._offset, self.last
+        self.last = now = now if now > last else last
+        return now
 
     def _age(self, gap: int, doubt: int, sure: int, now: int) -> None:
         """The host was off for ``gap`` ms, or ``doubt`` less: what was before moves back; boluses by
@@ -136,6 +148,7 @@ class State:
             self._plan = (self._plan[0] - gap, self._plan[1])
         if self._utc is not None and self._utc[0] <= edge:
             self._utc = (self._utc[0] - gap, self._utc[1])
+        self.sightings = [mark.older(gap, doubt) if mark.at <= edge else mark for mark in self.sightings]
         if self._tick is not None and self._tick.at <= edge:
             self._tick = self._tick._replace(since=self._tick.since - gap, at=self._tick.at - gap)
         self._edge = None
@@ -189,7 +202,7 @@ class State:
 
     def _intent(self, at: int, data: Data) -> None:
         steps = steps_from_json(data["steps"])
-        ask = Ask(data["request"], Purpose(data["purpose"]), data["account"], steps)
+        ask = Ask(data["request"], _PURPOSES[data["purpose"]], data["account"], steps)
         permit = Permit(data["id"], steps, data["expires_ms"])
         doubt = FAR if data["doubt_ms"] is None else data["doubt_ms"]
         drafted = self.drafted(ask, at, doubt=doubt, permit_id=permit.id)
@@ -207,6 +220,7 @@ class State:
             self._running(at)
         if ask.purpose is Purpose.PRIME:
             self.primes[permit.id] = permit.volume_nl
+            self.primed_until = at + permit.duration_ms
 
     def _running(self, at: int) -> None:
         self.run_at, self.holds = at, {}
@@ -229,6 +243,9 @@ class State:
         else:
             self._not_given(data["id"])
         self._reading(at, data)
+        if data["what"] == "given" and self.limits is not None:
+            tip = self.path.only or self.path.tip(self.history.low_nl, self.history.high_nl)
+            self.history.outrun(data["id"], at, data["lo"], self.limits.pump.grain_nl, tip)
 
     def _not_given(self, permit_id: int) -> None:
         """Proof that the permit gave nothing: its request may be asked again."""
@@ -291,7 +308,8 @@ class State:
         """A counter, with when the question left; the pump's own time tells how long the host was off."""
         if data.get("counter") is None or self.limits is None:
             return
-        since = min(at, data["since"] + self._offset)
+        since = data["since"] + self._offset
+        since = since if since < at else at
         self._by_tick(since, at, data)
         since = since if self._edge is None else max(since, self._edge + 1)  # it was asked in this boot
         tip = self.path.only or self.path.tip(self.history.low_nl, self.history.high_nl)
@@ -337,6 +355,19 @@ class State:
     def _gap_by_plan(self, at: int, plan_ms: int) -> int:
         """How long the host was off, if plan time is ``plan_ms`` now; 0 where the plan is another one."""
         return 0 if self._plan is None else max(0, plan_ms - self._plan[1] - (at - self._plan[0]))
+
+    def _seen(self, at: int, data: Data) -> None:
+        """An independent sensor was read; what it proves beyond all that was permitted counts."""
+        until = min(at, data["until"] + self._offset)
+        since = min(until, data["since"] + self._offset)
+        kept = [] if data["anew"] else [mark for mark in self.sightings if at - mark.at <= MEMORY_MS]
+        self.sightings = [*kept, Mark(since, until, data["nl"], data["origin"], data["most"])]
+        if data["extra"]:
+            tip = self.path.only or self.path.tip(self.history.low_nl, self.history.high_nl)
+            start = min(since, data["extra_from"] + self._offset)
+            self.history.measured(data["extra"], start, until, tip)
+        if data["run"]:
+            self._running(at)
 
     def _alarm(self, at: int, data: Data) -> None:
         match data["what"]:
@@ -391,5 +422,6 @@ _HANDLERS: Final[Mapping[str, Callable[[State, int, Data], None]]] = {
     "alive": State._alive,
     "resolve": State._resolve,
     "refill": State._refill,
+    "seen": State._seen,
     "alarm": State._alarm,
 }

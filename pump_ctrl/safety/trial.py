@@ -33,6 +33,7 @@ class Trial:
     tail: Tail
     lanes: Lanes
     asked: list[tuple[Key, Term]]
+    every: dict[Mix, Curve]  # the basal over all accounts
 
     def own(self) -> Parts:
         """What the request itself would let flow."""
@@ -46,7 +47,9 @@ class Trial:
         key = self.draft.run.key
         past = {mix: curve for (account, mix), curve in self.past.by_key.items() if account == key}
         tail = {mix: flow for (account, mix), flow in self.tail.by_key.items() if account == key}
-        return self._with_doses(parts_of(joined(past, tail)), lambda account: account in _EVERY_ACCOUNT)
+        alone = past == self.past.by_mix and tail == self.tail.by_mix  # nearly always: drawn already
+        curves = self.every if alone else joined(past, tail)
+        return self._with_doses(parts_of(curves), lambda account: account in _EVERY_ACCOUNT)
 
     def boluses(self) -> Parts:
         """The boluses of the account asked."""
@@ -55,8 +58,7 @@ class Trial:
 
     def everything(self) -> Parts:
         """All there is, whatever its account."""
-        parts = parts_of(joined(self.past.by_mix, self.tail.by_mix))
-        return self._with_doses(parts, lambda account: True)
+        return self._with_doses(parts_of(self.every), lambda account: True)
 
     def _with_doses(self, parts: Parts, counts: Callable[[str], bool]) -> Parts:
         for (account, mix), (early, late) in self.lanes.curves.items():
@@ -73,7 +75,8 @@ def trial(past: Basal, lanes: Lanes, draft: Draft, until: int) -> Trial:
     run, doses = draft.run, draft.doses
     tail = Tail((*past.runs, run), past.base, until)
     last = max(tail.end, run.end, *[dose.stop for dose in doses])
-    return Trial(draft, run.sent, last, past, tail, lanes, [(dose.key, _term(dose)) for dose in doses])
+    asked, every = [(dose.key, _term(dose)) for dose in doses], joined(past.by_mix, tail.by_mix)
+    return Trial(draft, run.sent, last, past, tail, lanes, asked, every)
 
 
 def _term(dose: Dose) -> Term:

@@ -12,7 +12,7 @@ What the plan asks and nobody commanded is the controller's to watch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -27,6 +27,7 @@ class Remedy(StrEnum):
     NOTHING = "nothing"
     STOP = "stop"
     HOLD = "hold"  # stop, unless the plan has a bounded hold: then what runs goes on to its end
+    CUT = "cut"  # stop again, and take the pump's power away where something can
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,11 @@ PUMP_ALARMS: Final = {
     "low_reservoir": "reservoir-low",
 }
 CONDITIONS: Final = frozenset({*STATES.values(), *PUMP_ALARMS.values()})
+Least = Callable[[int, int], int]  # that must have flowed between two instants, nL
 _ANSWERED: Final = (Action("silence", False, ""), Action("stale", False, ""))
 _FLOWS: Final = Action("under-delivery", False, "")
 _AGREES: Final = Action("disagreement", False, "")
+_HEALTHY: Final = (_FLOWS, _AGREES)
 
 
 class Watchdog:
@@ -75,20 +78,20 @@ class Watchdog:
         watch: the bounds.
         step_nl: the pump's step.
         now: when watching begins.
+
+    Attributes:
+        compares_from: instant from which on the guard has to sum up what it commanded; None before the first status.
     """
 
     def __init__(self, watch: Watch, step_nl: int, now: int) -> None:
-        self._watch, self._step_nl, self._enough_nl = watch, step_nl, watch.least_steps * step_nl
+        self._watch = watch
+        self._off_nl, self._enough_nl = watch.off_steps * step_nl, watch.least_steps * step_nl
         self._heard_at, self._unanswered = now, 0
         self._last: PumpStatus | None = None
         self._equal = 1  # statuses in a row with the same tick
-        self._from: tuple[int, int] | None = None  # instant and counter that commanded and counted run from
+        self.compares_from: int | None = None
+        self._counter = 0  # at that instant
         self._flowed_at = now
-
-    @property
-    def compares_from(self) -> int | None:
-        """Instant from which on the guard has to sum up what it commanded."""
-        return None if self._from is None else self._from[0]
 
     def silent(self, now: int) -> list[Action]:
         """A question was not answered: silence after three of them, over more than three polls."""
@@ -107,27 +110,28 @@ class Watchdog:
         status: PumpStatus,
         now: int,
         commanded_nl: int | None,
-        least_nl: Callable[[], int] | None = None,
-    ) -> list[Action]:
+        least_nl: Least | None = None,
+    ) -> Sequence[Action]:
         """The pump said how it is.
 
         ``commanded_nl`` is the most that can have flowed since ``compares_from``, None where nobody can tell;
-        ``least_nl`` the least that must have, asked for only where the counter is behind the most, and left out
-        where both are the same.
+        ``least_nl`` the least that must have between two instants, asked for only where the counter is behind
+        the most, and left out where both are the same.
         """
         last = self._last
-        if last is not None and status.epoch == last.epoch and status.tick <= last.tick:
+        reset = last is not None and status.epoch != last.epoch
+        if last is not None and not reset and status.tick <= last.tick:
             return self._stale(status)
         self._last, self._heard_at, self._unanswered, self._equal = status, now, 0, 1
-        reset = last is not None and status.epoch != last.epoch
-        actions = [*_ANSWERED]
-        if reset:
-            actions += [Action("pump-reset", True, f"epoch {status.epoch}"), Action("pump-reset", False, "")]
-        actions += _conditions(status.alarms, status.state)
-        if reset or last is None or commanded_nl is None:
+        told = _reset(status) if reset else _told(status.alarms, status.state)
+        since = self.compares_from
+        if reset or since is None or commanded_nl is None:
             self._restart(status, now)
-            return actions
-        return actions + self._compare(status, now, commanded_nl, least_nl or (lambda: commanded_nl))
+            return told
+        counted = status.delivered_nl - self._counter
+        if counted < self._enough_nl and commanded_nl < self._enough_nl:
+            return told  # nearly always, where polls are short: too little of either to compare
+        return [*told, *self._compare(status, now, since, counted, commanded_nl, least_nl)]
 
     def _stale(self, status: PumpStatus) -> list[Action]:
         self._equal += 1
@@ -136,18 +140,18 @@ class Watchdog:
         return [Action("stale", True, f"{self._equal} statuses with tick {status.tick}", Remedy.STOP)]
 
     def _restart(self, status: PumpStatus, now: int) -> None:
-        self._from, self._flowed_at = (now, status.delivered_nl), now
+        self.compares_from, self._counter, self._flowed_at = now, status.delivered_nl, now
 
     def _compare(
-        self, status: PumpStatus, now: int, most_nl: int, least_nl: Callable[[], int]
-    ) -> list[Action]:
-        """Commanded against counted, once there is enough of either to compare."""
-        since, counter = self._from or (now, status.delivered_nl)
-        counted = status.delivered_nl - counter
-        if max(counted, most_nl) < self._enough_nl:
-            return []
-        off = self._off(most_nl)
-        due = least_nl() if counted == 0 or most_nl - counted > off else most_nl
+        self, status: PumpStatus, now: int, since: int, counted: int, most_nl: int, least_nl: Least | None
+    ) -> Sequence[Action]:
+        """Commanded against counted since then, of which there is enough."""
+        off, due = self._off(most_nl), most_nl
+        if counted > 0 and -off <= counted - most_nl <= off:  # nearly always: nothing else can be found below
+            self._restart(status, now)
+            return _HEALTHY
+        if least_nl is not None and (counted == 0 or most_nl - counted > off):
+            due = least_nl(since, now)
         actions = self._under(counted, due, now) + self._differs(counted, most_nl, off, due, now - since)
         if counted > 0:
             self._restart(status, now)
@@ -155,7 +159,8 @@ class Watchdog:
 
     def _off(self, commanded_nl: int) -> int:
         """By how much a counter may differ."""
-        return max(self._watch.off_steps * self._step_nl, self._watch.off_percent * commanded_nl // 100)
+        by_steps, by_share = self._off_nl, self._watch.off_percent * commanded_nl // 100
+        return by_steps if by_steps > by_share else by_share
 
     def _differs(self, counted: int, most_nl: int, off: int, due_nl: int, ms: int) -> list[Action]:
         """More than can have flowed, or less than must have, of which there has to be enough to tell.
@@ -181,7 +186,18 @@ class Watchdog:
         return [Action("under-delivery", True, f"{due_nl} nL commanded, nothing flowed for {quiet} ms")]
 
 
-@lru_cache(maxsize=64)  # nearly every status says the same: 7 actions are not made anew each time
+def _reset(status: PumpStatus) -> Sequence[Action]:
+    """The pump says how it is, for the first time since it lost power."""
+    lost = Action("pump-reset", True, f"epoch {status.epoch}"), Action("pump-reset", False, "")
+    return (*_ANSWERED, *lost, *_conditions(status.alarms, status.state))
+
+
+@lru_cache(maxsize=64)  # nearly every status says the same: 9 actions are not put together anew each time
+def _told(alarms: frozenset[str], state: PumpState) -> Sequence[Action]:
+    """What any status says, whatever its counter."""
+    return (*_ANSWERED, *_conditions(alarms, state))
+
+
 def _conditions(alarms: frozenset[str], state: PumpState) -> tuple[Action, ...]:
     """The pump's own alarms, as far as the table knows them; what it does not tell any more has gone."""
     true = {PUMP_ALARMS[name] for name in alarms if name in PUMP_ALARMS}

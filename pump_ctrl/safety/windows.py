@@ -72,13 +72,16 @@ def _windows(code: str, case: Case, parts: Parts, bounds: tuple[Bound, ...]) -> 
     """The first window over its limit. Where one fluid is in force the volume is looked at once for all
     drugs.
     """
-    foreign = {drug for mix in parts for drug in _foreign(bounds, mix)}
-    if foreign:
-        return Denial(code, min(foreign), 0, 0, 0, None, "there is no limit for this drug")
+    for mix in parts:
+        if _foreign(bounds, mix):
+            foreign = {drug for fluid in parts for drug in _foreign(bounds, fluid)}
+            return Denial(code, min(foreign), 0, 0, 0, None, "there is no limit for this drug")
     suspects: Sequence[Bound] = bounds
     if len(parts) == 1:
         [(mix, terms)] = parts.items()
         over = [hours for hours, most in _volumes(bounds, mix) if _found(terms, case, hours, most)]
+        if not over:
+            return None  # nearly always
         drugs = {drug for drug, pg_per_ml in mix if pg_per_ml}
         suspects = [bound for hours in over for bound in bounds if bound[1] == hours and bound[0] in drugs]
     for bound in suspects:

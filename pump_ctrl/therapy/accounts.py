@@ -4,7 +4,7 @@ Layer      therapy, pure. Imports plan, formulary, profiles, volumes, schedule, 
 Hazard     a window that was not looked at; a bolus late today and on time tomorrow; new fluid at the old
            rate.
 Invariant  whatever the signed plan can ask within its own rules, no window of 1, 4 or 24 h holds more basal
-           than its basal_pg or more bolus than its bolus_pg (dose path, D-04, D-05, D-10, D-11).
+           than its basal_pg or more bolus than its bolus_pg (dose path, D-04, D-05, D-08, D-10, D-11).
 Tests      tests/unit/test_limits_compiler.py, tests/properties/test_compiler_brute_force.py
 
 An account bounds what is commanded in it. A stage of a plan without a bridge weighs its volumes at the larger

@@ -99,12 +99,12 @@ def _text_row(name: str, current: str, pending: str) -> Row:
 
 
 def _written(path: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a JSON value
-    """Every leaf of the canonical form with its path, such as ``basal.steps[0].dose``."""
+    """Every leaf of the canonical form with its path, such as ``basal.steps#1.dose``."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _written(f"{path}.{key}" if path else key, item)
     elif isinstance(value, list):
         for i, item in enumerate(value):
-            yield from _written(f"{path}[{i}]", item)
+            yield from _written(f"{path}#{i + 1}", item)
     else:
         yield path, value if isinstance(value, str) else json.dumps(value)

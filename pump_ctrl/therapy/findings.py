@@ -124,7 +124,10 @@ CODES: Final[Mapping[str, Rule]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. ``field`` is the plan's field, ``drug`` None where it concerns the whole plan."""
+    """One finding. ``field`` is the plan's field, counted from 1 (``bolus#2.dose``).
+
+    ``drug`` is None where it concerns the whole plan.
+    """
 
     level: Level
     code: str

@@ -337,6 +337,19 @@ class _DriverTiming(Strict):
     heartbeat: Sourced[TimeText] | None = None
 
 
+class _WitnessTiming(Strict):
+    poll: Sourced[TimeText]
+    silent_polls: Sourced[CountText]
+    confirm: Sourced[TimeText]
+    note: Sourced[TimeText]
+    early: Sourced[TimeText]
+    settle: Sourced[TimeText]
+    quiet: Sourced[TimeText]
+    under: Sourced[TimeText]
+    stored: Sourced[VolumeText]
+    backlash: Sourced[VolumeText]
+
+
 class _TimingFile(SourcedModel):
     disagreement_share: Sourced[ShareText]
     disagreement_pump_steps: Sourced[CountText]
@@ -345,6 +358,7 @@ class _TimingFile(SourcedModel):
     silence: Sourced[TimeText]
     bolus_within: Sourced[TimeText]
     prime_early: Sourced[ShareText]
+    witness: _WitnessTiming
     driver: dict[Literal["reference", "new-era", "harvard"], _DriverTiming]
 
 
@@ -361,6 +375,22 @@ class DriverTiming:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessTiming:
+    """Bounds of the comparison with an independent sensor: times ms, volumes nL."""
+
+    poll_ms: int
+    silent_polls: int
+    confirm_ms: int
+    note_ms: int
+    early_ms: int
+    settle_ms: int
+    quiet_ms: int
+    under_ms: int
+    stored_nl: int
+    backlash_nl: int
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """The timing table. ``disagreement_per_mille`` is the tolerated difference of flow (150 = 15 %)."""
 
@@ -371,6 +401,7 @@ class Timing:
     silence_ms: int
     within_ms: int
     prime_early_per_mille: int
+    witness: WitnessTiming
     driver: Mapping[str, DriverTiming]
     numbers: Mapping[str, Sourced[Any]]
     sha256: str
@@ -396,9 +427,25 @@ def load_timing(path: Path | None = None) -> Timing:
         silence_ms=file.silence.value.ms,
         within_ms=file.bolus_within.value.ms,
         prime_early_per_mille=file.prime_early.value,
+        witness=_witness(file.witness),
         driver={name: _driver(entry) for name, entry in file.driver.items()},
         numbers={".".join(str(part) for part in loc): number for loc, number in numbers_of(file)},
         sha256=data.sha256,
+    )
+
+
+def _witness(entry: _WitnessTiming) -> WitnessTiming:
+    return WitnessTiming(
+        poll_ms=entry.poll.value.ms,
+        silent_polls=entry.silent_polls.value,
+        confirm_ms=entry.confirm.value.ms,
+        note_ms=entry.note.value.ms,
+        early_ms=entry.early.value.ms,
+        settle_ms=entry.settle.value.ms,
+        quiet_ms=entry.quiet.value.ms,
+        under_ms=entry.under.value.ms,
+        stored_nl=entry.stored.value.nl,
+        backlash_nl=entry.backlash.value.nl,
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from pump_ctrl.therapy.formulary import DrugEntry, Formulary
 from pump_ctrl.therapy.limits import WindowRow, compile_limits, worst_windows
 from pump_ctrl.therapy.plan import WEEKDAYS, DosingPlan
+from pump_ctrl.therapy.plan_toml import field_name
 from pump_ctrl.therapy.profiles import PumpProfile
 from pump_ctrl.therapy.schedule import Schedule, Stage
 from pump_ctrl.therapy.volumes import Fluid, reservoir_fluid
@@ -132,7 +133,7 @@ class Case:
         conc = self.plan.primary.concentration.pg_per_ml
         found = [
             Bolus(
-                f"bolus[{i}].dose",
+                field_name(("bolus", i, "dose")),
                 "scheduled bolus",
                 b.dose.pg,
                 Fraction(b.dose.pg * NL_PER_ML, conc),

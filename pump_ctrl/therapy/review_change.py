@@ -21,6 +21,7 @@ from pump_ctrl.therapy.formulary import DrugEntry
 from pump_ctrl.therapy.handover import Handover, load_conflicts
 from pump_ctrl.therapy.limits import compile_limits
 from pump_ctrl.therapy.plan import DosingPlan, OnLoss
+from pump_ctrl.therapy.plan_toml import field_name
 from pump_ctrl.therapy.profiles import load_timing
 from pump_ctrl.therapy.review_case import Case, scheduled_daily, share_of
 from pump_ctrl.therapy.volumes import (
@@ -71,7 +72,7 @@ def dose_steps(case: Case, drug: str) -> tuple[DoseStep, ...]:
     for i in range(1, len(stages)):
         if doses[i - 1] and doses[i] != doses[i - 1]:
             since = stages[i].from_ms - stages[i - 1].from_ms
-            field = f"titration.step[{i - 1}]"
+            field = field_name(("titration", "step", i - 1))
             found.append(DoseStep(field, f"step to {stages[i].id}", doses[i - 1], doses[i], since, True))
     return tuple(found)
 

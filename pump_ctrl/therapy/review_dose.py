@@ -16,6 +16,7 @@ from math import ceil
 from pump_ctrl.therapy import wording as say
 from pump_ctrl.therapy.findings import Finding, finding
 from pump_ctrl.therapy.formulary import DrugEntry
+from pump_ctrl.therapy.plan_toml import field_name
 from pump_ctrl.therapy.profiles import catheter_data, load_timing
 from pump_ctrl.therapy.review_case import Bolus, Case
 from pump_ctrl.therapy.volumes import least_alarm, lowest_daily, mass_of, time_to_alarm
@@ -31,7 +32,7 @@ def concentrations(case: Case) -> Iterator[Finding]:
         entry, have, field = (
             case.entries[drug.name],
             drug.concentration,
-            f"reservoir.drugs[{i}].concentration",
+            field_name(("reservoir", "drugs", i, "concentration")),
         )
         naive = entry.concentration_naive_pump
         for limit, code in (

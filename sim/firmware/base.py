@@ -2,7 +2,7 @@
 
 Layer      sim.firmware. Imports the standard library only.
 Speed      the world asks `agenda` for its times at every turn: a firmware whose times are kept by one of its
-           parts names that part, so that nothing is passed on in between.
+           parts names that part, so that nothing is passed on in between; `NewEraFirmware` keeps them worked out.
 Tests      tests/unit/sim/test_pumps.py, tests/unit/sim/test_firmware_bus.py
 """
 

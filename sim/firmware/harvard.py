@@ -12,7 +12,7 @@ Tests      tests/unit/sim/test_firmware_harvard*.py, tests/wire/harvard.toml
 """
 
 from contextlib import suppress
-from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from sim.firmware.base import Agenda, Mains
@@ -36,6 +36,8 @@ from sim.motor import NEVER
 
 __all__ = ["FAMILIES", "NOT_SIMULATED", "QUIRKS", "Family", "HarvardFirmware", "Quirks", "told_step_pl"]
 
+# A request is a function of its line alone, and a host asks the same again and again; lines are short (`Receiver`).
+_request_of: Final = lru_cache(maxsize=256)(parse)
 _ADDRESS_SET: Final = "Pump address set to "  # the one text line that never carries the address
 
 
@@ -175,7 +177,7 @@ class HarvardFirmware(Mains):
         if self._closed:
             self._closed = False
             return self._prompt()
-        request = parse(line)
+        request = _request_of(line)
         own = self.pump.kept.address
         if request.address not in {None, own}:
             return b""
@@ -198,9 +200,9 @@ class HarvardFirmware(Mains):
     def _reply(self, request: Request, lines: tuple[str, ...]) -> bytes:
         tail = self._tail(asked_by_number=request.address is not None)
         if self.pump.poll is Poll.REMOTE:
-            return reply(lines, replace(tail, prompt="")) if lines else b""
+            return reply(lines, tail._replace(prompt="")) if lines else b""
         if request.name[:4] == "stat" and self.pump.quirks.prompt_before_status:
-            return reply((), replace(tail, xon=False)) + reply(lines, replace(tail, prompt=""))
+            return reply((), tail._replace(xon=False)) + reply(lines, tail._replace(prompt=""))
         return reply(lines, tail, text_address=not (lines and lines[0].startswith(_ADDRESS_SET)))
 
     def _prompt(self) -> bytes:

@@ -203,7 +203,8 @@ def _trigger(pump: Pump, words: Words, _t_ms: int) -> Lines:
 def _status(pump: Pump, words: Words, t_ms: int) -> Lines:
     no_words(words)
     shown = pump.runs.shown(t_ms)
-    time = int(shown.times[shown.direction] * pump.family.status_time)
+    unit = pump.family.status_time
+    time = shown.times[shown.direction] * unit.numerator // unit.denominator
     volume = max(0, shown.counts[shown.direction]) * _FL_PER_PL
     return (f"{shown.fl_per_h * 1_000 // _HOUR_MS} {time} {volume} {_flags(pump, shown)}",)
 
@@ -211,7 +212,7 @@ def _status(pump: Pump, words: Words, t_ms: int) -> Lines:
 def _flags(pump: Pump, shown: Shown) -> str:
     letter = "i" if shown.direction == INFUSE else "w"
     flags = (
-        letter.upper() if shown.prompt in {Prompt.INFUSING, Prompt.WITHDRAWING} else letter,
+        letter.upper() if shown.prompt in (Prompt.INFUSING, Prompt.WITHDRAWING) else letter,
         ".",
         "S" if shown.prompt is Prompt.STALLED else ".",
         "T" if pump.trigger_high else ".",

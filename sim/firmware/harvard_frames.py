@@ -13,7 +13,7 @@ Tests      tests/unit/sim/test_firmware_harvard_units.py, tests/wire/harvard.tom
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 CR: Final = b"\r"
 LF: Final = b"\n"
@@ -75,8 +75,7 @@ class Receiver:
         del self._held[MOST_LINE + 1 :]
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """What ends a reply: the prompt ("": none), the address before every line (None: none), XON behind it."""
 
     prompt: str

@@ -99,18 +99,18 @@ class Runs:
     @property
     def running(self) -> bool:
         """Whether it runs, as far as the pump knows."""
-        return self.prompt in {Prompt.INFUSING, Prompt.WITHDRAWING}
+        return self.prompt is Prompt.INFUSING or self.prompt is Prompt.WITHDRAWING
 
     @property
     def next_ms(self) -> int:
         """When `elapse` has work."""
-        return min(self._drive.next_ms, self._mechanism.clock.true(min(self._starts, self._time_end())))
+        return min(self._drive.next_ms, self._timed_ms())
 
     @property
     def target_ms(self) -> int:
         """When a target will be reached at the earliest, if nothing happens before."""
         volume = NEVER if self.target_pl is None or not self.running else self._drive.alarm_ms
-        return min(volume, self._mechanism.clock.true(min(self._starts, self._time_end())))
+        return min(volume, self._timed_ms())
 
     @property
     def shown_prompt(self) -> Prompt:
@@ -292,6 +292,11 @@ class Runs:
             self.prompt = Prompt.IDLE
         if self.running and self._starts >= NEVER:
             self._steer(t_ms)
+
+    def _timed_ms(self) -> int:
+        """When a run begins to turn or its time is up, whichever comes first; NEVER if neither does."""
+        own_ms = self._starts if self.target_time_s is None else min(self._starts, self._time_end())
+        return NEVER if own_ms >= NEVER else self._mechanism.clock.true(own_ms)
 
     def _time_end(self) -> int:
         """Own time at which the target time is reached; NEVER if it is not set or nothing runs."""

@@ -5,21 +5,20 @@ Source     sections 3 and 4 (modes), 5 to 7 (status, errors, alarms), 14 (networ
            `new_era_commands`, the Pumping Program in `new_era_program`.
 Readings   one alarm is kept, the newest; an alarm that a command itself causes is its reply, and so is
            acknowledged. A bad packet is answered, with ?COM and the prompt, by the pump whose address can be
-           read in it; a line too long to hold with ?. `*ADR`, `*RESET` and `ADR<n>` without an address are
-           for every pump. Where the document is silent there is a quirk (`new_era_memory.QUIRKS`).
+           read in it; a line too long to hold with ?. Where the document is silent there is a quirk
+           (`new_era_memory.QUIRKS`).
 Invariants in Basic mode the pump never speaks first; in Safe mode each alarm is also sent unasked, which does
            not acknowledge it; a query changes nothing but a pending alarm.
 Times      the methods take true time (ms of the world); the pump reads its own, drifting clock.
 Tests      tests/unit/sim/test_firmware_new_era.py, tests/wire/new_era.toml
 """
 
-import re
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from sim.firmware.base import Agenda, Mains
+from sim.firmware.new_era_addresses import command_of, commands_for
 from sim.firmware.new_era_commands import NOT_NOW, UNKNOWN, Commands, find
-from sim.firmware.new_era_frames import Packet, Receiver, basic, repaired, safe, text_in
+from sim.firmware.new_era_frames import Packet, Receiver, basic, repaired, safe, text_in, whole
 from sim.firmware.new_era_kinds import kind_of_command
 from sim.firmware.new_era_memory import TRIGGERS, Memory, Quirks
 from sim.firmware.new_era_program import Program, Rest, State
@@ -29,8 +28,6 @@ from sim.motor import NEVER
 from sim.syringes import SyringePump
 
 BAD_PACKET: Final = "?COM"
-_ADDRESSED: Final = re.compile(r"([0-9]{0,2})(.*)", re.DOTALL)
-_SYSTEM: Final = re.compile(r"[0-9]{0,2}\*(.*)", re.DOTALL)
 _FL_PER_NL: Final = 1_000_000
 _SECOND_MS: Final = 1_000
 _TRIGGER_PIN: Final = 2
@@ -43,22 +40,38 @@ class Cut(NamedTuple):
     rest: Rest | None
 
 
+class Standing:
+    """The answer to a question, for as long as nothing but the counts can change it: no other bytes came since,
+    nothing was due, no hand and no fault touched the pump (`NewEraFirmware._changed`).
+    """
+
+    __slots__ = ("data", "head", "question", "reply", "safely")
+
+    def __init__(self, question: bytes, head: str, *, safely: bool) -> None:
+        self.question, self.head, self.safely = question, head, safely
+        self.data, self.reply = "", b""  # the volumes that were shown last, and the reply with them
+
+
 class NewEraFirmware(Mains):
     """One pump. `handle` answers bytes; `elapse` does what falls due; both are called in the order of time."""
 
     __slots__ = (
+        "_clock",
         "_commands",
         "_cut",
         "_deadline",
+        "_due",
         "_frozen",
-        "_mechanism",
         "_memory",
         "_outbox",
         "_program",
         "_pump",
         "_quirks",
         "_receiver",
+        "_standing",
         "alarm",
+        "alarm_ms",
+        "next_ms",
         "off",
     )
 
@@ -70,15 +83,19 @@ class NewEraFirmware(Mains):
         memory: Memory | None = None,
         quirks: Quirks | None = None,
     ) -> None:
-        self._pump, self._mechanism = pump, mechanism
+        self._pump, self._clock = pump, mechanism.clock
         self._memory, self._quirks = memory or Memory(), quirks or Quirks()
         self._receiver = Receiver(refuse_length=self._quirks.refuse_length)
         self._outbox: list[tuple[int, bytes]] = []
-        self._program = Program(self._pump, self._mechanism, self._memory, self._quirks, self._raise)
+        self._program = Program(self._pump, mechanism, self._memory, self._quirks, self._raise)
         self._commands = Commands(self._pump, self._memory, self._program, self._quirks)
         self._cut: Cut | None = None
         self._deadline = NEVER  # own ms at which Safe mode runs out of patience
         self._frozen: tuple[str, str] | None = None  # prompt and dispensed volume that are shown for ever
+        self._standing: Standing | None = None
+        self._due = (NEVER, NEVER)  # when the program has work, and when a host could notice some of it
+        self.next_ms = NEVER  # when something is due
+        self.alarm_ms = NEVER  # when a host could notice something
         self.alarm = ""  # letter of what nobody acknowledged
         self.off = True  # until its first power-up
 
@@ -100,16 +117,6 @@ class NewEraFirmware(Mains):
         return self._commands.buzzer or bool(self.alarm and self._memory.switches["AL"])
 
     @property
-    def next_ms(self) -> int:
-        """When something is due."""
-        return NEVER if self.off else min(self._program.next_ms, self._expiry_ms())
-
-    @property
-    def alarm_ms(self) -> int:
-        """When a host could notice something."""
-        return NEVER if self.off else min(self._program.alarm_ms, self._expiry_ms())
-
-    @property
     def agenda(self) -> Agenda:
         """Itself."""
         return self
@@ -124,6 +131,7 @@ class NewEraFirmware(Mains):
         self._deadline, self._frozen, self._commands.buzzer = NEVER, None, False
         self._raise(now_ms, "R")
         self._after_power_failure(now_ms)
+        self._changed()
 
     def power_off(self, now_ms: int) -> None:
         """Without power nothing runs, hears or speaks."""
@@ -132,7 +140,8 @@ class NewEraFirmware(Mains):
         self._cut = self._interrupted(now_ms)
         self._program.stop(now_ms)
         self._receiver.clear()
-        self.off = True
+        self.off, self._deadline = True, NEVER
+        self._changed()
 
     def _interrupted(self, now_ms: int) -> Cut | None:
         program = self._program
@@ -156,20 +165,31 @@ class NewEraFirmware(Mains):
         if self.off:
             return
         self._program.elapse(t_ms)
-        if self._own(t_ms) >= self._deadline:
+        if self._clock.own(t_ms) >= self._deadline:
             self._deadline = NEVER
             if self._quirks.after_timeout == "S":
                 self._program.stop(t_ms)
             elif self._program.operating:
                 self._commands.stop(t_ms)
             self._raise(t_ms, "T")
+        self._changed()
 
-    def _expiry_ms(self) -> int:
-        return self._mechanism.clock.true(self._deadline)
+    def _changed(self) -> None:
+        """Something is not as it was, counts apart: no answer stands, and other times may be due."""
+        self._standing = None
+        self._due = (NEVER, NEVER) if self.off else (self._program.next_ms, self._program.alarm_ms)
+        self._plan()
+
+    def _plan(self) -> None:
+        """When something is due: in the program, or because no host was heard in time."""
+        expiry_ms = self._clock.true(self._deadline)
+        next_ms, alarm_ms = self._due
+        self.next_ms = expiry_ms if expiry_ms < next_ms else next_ms
+        self.alarm_ms = expiry_ms if expiry_ms < alarm_ms else alarm_ms
 
     def _arm(self, now_ms: int) -> None:
         seconds = self._memory.safe_s
-        self._deadline = self._own(now_ms) + seconds * _SECOND_MS if seconds else NEVER
+        self._deadline = self._clock.own(now_ms) + seconds * _SECOND_MS if seconds else NEVER
 
     def _raise(self, t_ms: int, letter: str) -> None:
         self.alarm = letter
@@ -182,8 +202,12 @@ class NewEraFirmware(Mains):
         """Take bytes that arrive at `now_ms`; return the replies."""
         if self.off:
             return b""
-        packets = self._receiver.feed(data, self._own(now_ms))
-        return b"".join(self._answer(packet, now_ms) for packet in packets)
+        standing = self._standing
+        if standing is not None and standing.question == data:
+            return self._answer_again(standing, now_ms)
+        reply = self._answer_all(data, now_ms)
+        self._standing = self._stands(data)
+        return reply
 
     def take_pushed(self) -> list[tuple[int, bytes]]:
         """What the pump sent unasked and nobody took yet, each with its time."""
@@ -192,15 +216,18 @@ class NewEraFirmware(Mains):
 
     def kind_of(self, data: bytes) -> str:
         """What a host's message is, whichever pump it is for."""
-        system = _SYSTEM.fullmatch(text_in(data))
-        return kind_of_command(system[1] if system else _split(text_in(data))[1])
+        return kind_of_command(command_of(text_in(data)))
 
     def repair(self, data: bytes) -> bytes:
         """A Safe packet with its CRC made right; Basic mode has none."""
         return repaired(data)
 
+    def _answer_all(self, data: bytes, now_ms: int) -> bytes:
+        packets = self._receiver.feed(data, self._clock.own(now_ms))
+        return b"".join(self._answer(packet, now_ms) for packet in packets)
+
     def _answer(self, packet: Packet, now_ms: int) -> bytes:
-        if not packet.safe and self._memory.safe_s and not self._quirks.text_in_safe_mode:
+        if not self._takes(packet):
             return b""
         if not packet.good:
             return self._answer_bad(packet)
@@ -208,10 +235,34 @@ class NewEraFirmware(Mains):
         if not commands:
             if packet.safe and self._quirks.other_address_rearms and self._deadline < NEVER:
                 self._arm(now_ms)
+                self._plan()
             return b""
         replies = [self._carry_out(command, packet, now_ms) for command in commands]
         self._arm(now_ms)
+        self._changed()
         return replies[-1]
+
+    def _takes(self, packet: Packet) -> bool:
+        """Whether the pump hears a packet at all."""
+        return packet.safe or not self._memory.safe_s or self._quirks.text_in_safe_mode
+
+    def _stands(self, data: bytes) -> Standing | None:
+        """What answers the same bytes if they come again: DIS alone, to a pump that has nothing else to say."""
+        packet = whole(data) if self._receiver.idle else None
+        if not (packet and packet.good and self._takes(packet)) or self.alarm or self._frozen:
+            return None
+        if self._mine(packet.text) != ["DIS"]:
+            return None
+        return Standing(data, self._reply(self._prompt(), ""), safely=self._safely(packet))
+
+    def _answer_again(self, standing: Standing, now_ms: int) -> bytes:
+        """The standing answer; it is made anew when it shows another volume."""
+        self._arm(now_ms)
+        self._plan()
+        data = self._commands.dispensed(now_ms)
+        if data != standing.data:
+            standing.data, standing.reply = data, self._frame(standing.head + data, standing.safely)
+        return standing.reply
 
     def _answer_bad(self, packet: Packet) -> bytes:
         if not self._mine(packet.text):
@@ -221,15 +272,7 @@ class NewEraFirmware(Mains):
 
     def _mine(self, text: str) -> list[str]:
         """The commands of a text that are for this pump, without address."""
-        if "*" in text:
-            if system := _SYSTEM.fullmatch(text):
-                return [f"*{system[1]}"]
-            mine = [part[1:] for part in text.split("*") if part[:1] == str(self._memory.address)]
-            return mine if self._quirks.burst_all else mine[:1]
-        if text.startswith("ADR") and text != "ADR":
-            return [f"*{text}"]
-        address, command = _split(text)
-        return [command] if address == self._memory.address else []
+        return commands_for(self._memory.address, text, burst_all=self._quirks.burst_all)
 
     def _carry_out(self, command: str, packet: Packet, now_ms: int) -> bytes:
         """The framed reply to one command for this pump."""
@@ -243,8 +286,11 @@ class NewEraFirmware(Mains):
         if self._alarmed():
             return self._answer_alarm(known, packet)
         text = self._reply(before if self._quirks.late_prompt else self._prompt(), data)
-        asked = packet.safe and self._quirks.safe_reply_in_basic_mode and known != ("SAF", "0")
-        return self._frame(text, bool(self._memory.safe_s) or asked)
+        return self._frame(text, self._safely(packet) if known != ("SAF", "0") else bool(self._memory.safe_s))
+
+    def _safely(self, packet: Packet) -> bool:
+        """Whether the reply to a packet is a Safe one."""
+        return bool(self._memory.safe_s) or (packet.safe and self._quirks.safe_reply_in_basic_mode)
 
     def _do(self, now_ms: int, system: bool, name: str, data: str) -> str | None:
         if system and name not in {"ADR", "RESET"}:
@@ -304,6 +350,7 @@ class NewEraFirmware(Mains):
     def filled(self, now_ms: int, told_nl: int = 0, alarm_nl: int = 0) -> None:
         """A person put a full syringe in; the pump cannot be told, its counts go on."""
         self._program.drive.filled(now_ms)
+        self._changed()
 
     def set_input(self, now_ms: int, pin: int, level: int) -> None:
         """A TTL input changes; the trigger pin does what its code says, the event pin springs a trap."""
@@ -315,6 +362,7 @@ class NewEraFirmware(Mains):
             program.event(now_ms)
         if pin == _TRIGGER_PIN:
             self._trigger(now_ms, TRIGGERS[program.course.trigger_code or self._memory.trigger][level])
+        self._changed()
 
     def _trigger(self, now_ms: int, what: str) -> None:
         program = self._program
@@ -333,6 +381,7 @@ class NewEraFirmware(Mains):
         """Show the present prompt and dispensed volume for ever; or stop doing so."""
         frozen = (self._program.prompt, self._commands.carry_out(now_ms, "DIS", "") or "")
         self._frozen = frozen if on else None
+        self._changed()
 
     def set_counter(self, now_ms: int, value_nl: int) -> None:
         """Make the infused volume show `value_nl` from now on."""
@@ -345,6 +394,7 @@ class NewEraFirmware(Mains):
     def run_unasked(self, now_ms: int, nl_per_h: int) -> None:
         """A pump that runs by itself, without end, as after a reset to a default rate."""
         self._program.run_wild(now_ms, nl_per_h * _FL_PER_NL)
+        self._changed()
 
     def reset_and_go_on(self, now_ms: int) -> None:
         """A pump that resets and wrongly goes on with what it did."""
@@ -352,15 +402,4 @@ class NewEraFirmware(Mains):
         self.power_up(now_ms)
         if cut:
             self._program.go_on(now_ms, *cut)
-
-    def _own(self, now_ms: int) -> int:
-        return self._mechanism.clock.own(now_ms)
-
-
-@lru_cache(maxsize=256)
-def _split(text: str) -> tuple[int, str]:
-    """Address (0 if there is none) and command."""
-    match = _ADDRESSED.fullmatch(text)
-    if match is None:
-        raise AssertionError("every text has an address, if only an empty one")
-    return int(match[1] or "0"), match[2]
+        self._changed()

@@ -29,6 +29,7 @@ from sim.firmware.new_era_memory import (
     read_function,
     read_number,
     show_number,
+    show_short,
 )
 from sim.firmware.new_era_program import Program, State, startable
 from sim.firmware.syringe import INFUSE, WITHDRAW
@@ -60,10 +61,20 @@ _TURN: Final = {"INF": INFUSE, "WDR": WITHDRAW}
 class Commands:
     """Carries out one command at a time; the answer is the data behind the prompt."""
 
-    __slots__ = ("_memory", "_program", "_pump", "_quirks", "buzzer", "stop_ignored", "stops_to_ignore")
+    __slots__ = (
+        "_memory",
+        "_program",
+        "_pump",
+        "_quirks",
+        "_show",
+        "buzzer",
+        "stop_ignored",
+        "stops_to_ignore",
+    )
 
     def __init__(self, pump: SyringePump, memory: Memory, program: Program, quirks: Quirks) -> None:
         self._pump, self._memory, self._program, self._quirks = pump, memory, program, quirks
+        self._show: Callable[[int], str] = show_short if quirks.short_floats else show_number
         self.buzzer = False
         self.stop_ignored, self.stops_to_ignore = "", 0
 
@@ -82,9 +93,6 @@ class Commands:
     def _busy(self) -> bool:
         paused = self._quirks.paused_refuses and self._program.state is State.PAUSED
         return self._program.operating or paused
-
-    def _show(self, thousandths: int) -> str:
-        return show_number(thousandths, short=self._quirks.short_floats)
 
     # Set-up
 
@@ -266,13 +274,18 @@ class Commands:
     def _dis(self, t_ms: int, data: str) -> str:
         if data:
             return UNKNOWN
-        unit = self._memory.volume_unit
-        infused, withdrawn = (self._dispensed(pl) for pl in self._program.dispensed_pl(t_ms))
-        return f"I{infused}W{withdrawn}{unit}"
+        return self.dispensed(t_ms)
 
-    def _dispensed(self, volume_pl: int) -> str:
-        """A volume in the unit that is set, after as many roll-overs as it had."""
-        thousandths = volume_pl // VOLUME_UNITS[self._memory.volume_unit] % MOST_SHOWN
+    def dispensed(self, t_ms: int) -> str:
+        """Both dispensed volumes, as DIS shows them."""
+        unit = self._memory.volume_unit
+        infused_pl, withdrawn_pl = self._program.dispensed_pl(t_ms)
+        one = VOLUME_UNITS[unit]
+        return f"I{self._volume(infused_pl // one)}W{self._volume(withdrawn_pl // one)}{unit}"
+
+    def _volume(self, thousandths: int) -> str:
+        """A dispensed volume, after as many roll-overs as it had."""
+        thousandths %= MOST_SHOWN
         if self._quirks.rounds:
             thousandths = (thousandths + hidden_part(thousandths) // 2) % MOST_SHOWN
         return self._show(thousandths)

@@ -9,6 +9,7 @@ Tests      tests/unit/sim/test_firmware_new_era_frames.py
 """
 
 from binascii import crc_hqx
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 STX: Final = 0x02
@@ -17,6 +18,7 @@ CR: Final = 0x0D
 LONGEST_PAUSE_MS: Final = 500  # between two bytes of a Safe packet
 LONGEST_TEXT: Final = 128  # bytes of a line; the document gives none
 _SHORTEST: Final = 4  # length byte of a Safe packet without text
+_LONGEST: Final = 256  # bytes of a Safe packet of which all is there
 _DROPPED: Final = bytes(byte for byte in range(256) if not 0x21 <= byte < 0x7F)
 
 
@@ -38,8 +40,7 @@ def basic(text: str) -> bytes:
 def safe(text: str) -> bytes:
     """A packet of Safe mode: STX, length, text, CRC, ETX."""
     body = text.encode("ascii")
-    crc = crc_hqx(body, 0)
-    return bytes((STX, len(body) + _SHORTEST)) + body + crc.to_bytes(2, "big") + b"\x03"
+    return b"\x02%c%b%b\x03" % (len(body) + _SHORTEST, body, crc_hqx(body, 0).to_bytes(2, "big"))
 
 
 def clean(data: bytes | bytearray) -> str:
@@ -66,8 +67,13 @@ def repaired(data: bytes) -> bytes:
     return data[:-3] + crc_hqx(data[2:-3], 0).to_bytes(2, "big") + data[-1:]
 
 
-def _whole(data: bytes) -> Packet | None:
+def whole(data: bytes) -> Packet | None:
     """The one packet that some bytes are, nothing more and nothing less: as nearly always, and faster."""
+    return _whole(data) if len(data) <= _LONGEST else None
+
+
+@lru_cache(maxsize=256)  # a packet is a function of its bytes alone, and a host asks the same again and again
+def _whole(data: bytes) -> Packet | None:
     if is_safe(data):
         body, crc = data[2:-3], data[-3] << 8 | data[-2]
         return Packet(clean(body), safe=True, good=data[-1] == ETX and crc == crc_hqx(body, 0))
@@ -89,6 +95,11 @@ class Receiver:
         self._too_long = False
         self._last_ms = 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is unfinished: what comes next is read as if it were the first."""
+        return self._packet is None and not self._line and not self._too_long
+
     def clear(self) -> None:
         """Forget what is unfinished, as at power-up."""
         self._line.clear()
@@ -100,8 +111,8 @@ class Receiver:
             self._packet = None
         if data:
             self._last_ms = own_ms
-        if self._packet is None and not self._line and not self._too_long and (whole := _whole(data)):
-            return [whole]
+        if self.idle and (packet := whole(data)):
+            return [packet]
         found = (self._take(byte) for byte in data)
         return [packet for packet in found if packet]
 

@@ -62,6 +62,7 @@ TRIGGERS: Final = (
 )
 _NUMBER: Final = re.compile(r"(\d{0,4})(?:\.(\d{0,3}))?", re.ASCII)
 _MOST_DIGITS: Final = 4
+_PARTS: Final = tuple(f".{part:03d}" for part in range(1_000))  # to format one takes longer than all the rest
 
 
 def read_number(text: str) -> int | None:
@@ -75,10 +76,14 @@ def read_number(text: str) -> int | None:
     return int(whole or "0") * 1_000 + int(part.ljust(3, "0"))
 
 
-def show_number(thousandths: int, *, short: bool = False) -> str:
-    """Four digits and a point, the rest cut off; up to 9,999,999 thousandths. `short`: without end zeros."""
-    text = f"{thousandths // 1_000}.{thousandths % 1_000:03d}"[: _MOST_DIGITS + 1]
-    return text.rstrip("0") if short else text
+def show_number(thousandths: int) -> str:
+    """Four digits and a point, the rest cut off; up to 9,999,999 thousandths."""
+    return f"{thousandths // 1_000}{_PARTS[thousandths % 1_000]}"[: _MOST_DIGITS + 1]
+
+
+def show_short(thousandths: int) -> str:
+    """The same without zeros at its end."""
+    return show_number(thousandths).rstrip("0")
 
 
 def hidden_part(thousandths: int) -> int:

@@ -132,7 +132,7 @@ class Program:
 
     def dispensed_pl(self, t_ms: int) -> tuple[int, int]:
         """Volumes infused and withdrawn, as the pump counts them."""
-        infused, withdrawn = self._counts(t_ms)
+        infused, withdrawn = self.drive.counts_pl(t_ms)
         return infused - self._uncounted[0], withdrawn - self._uncounted[1]
 
     def bounds(self) -> tuple[int, int]:
@@ -268,6 +268,7 @@ class Program:
         self.drive.elapse(t_ms)
         if self.state is State.TIMED and self._own(t_ms) >= self._pause_end:
             self._advance(t_ms, self.course.phase + 1)
+            self.drive.elapse(t_ms)  # what begins now may at once find the bottom of the syringe
 
     def _pause_due(self) -> int:
         return self._mechanism.clock.true(self._pause_end) if self.state is State.TIMED else NEVER

@@ -263,7 +263,7 @@ class Drive:
         self._mark = self._motor.position(self._own(t_ms))
 
     def _counts(self, t_ms: int) -> tuple[int, int]:
-        moved = self._motor.position(self._own(t_ms)) - self._mark
+        moved = self._motor.position(self._mechanism.clock.own(t_ms)) - self._mark
         if self.direction == INFUSE:
             return self._infused + moved, self._withdrawn
         return self._infused, self._withdrawn - moved

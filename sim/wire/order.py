@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from sim.fault_registry import Fault
+from sim.wire.beside import BALANCE, SWITCH
 from sim.wire.ports import Port, PtyPort, TcpPort
 from sim.wire.serve import Wanted, make_line, numbered
 from sim.wire.shared import Follower, NoPort
@@ -44,6 +45,10 @@ class Order:
     baud: int | None = None
     truths: tuple[Path, ...] = ()
     faults: tuple[str, ...] = ()
+    balances: tuple[str, ...] = ()
+    power_switches: tuple[str, ...] = ()
+    balance_quirks: tuple[str, ...] = ()
+    power_switch_quirks: tuple[str, ...] = ()
 
     @property
     def pace(self) -> Fraction:
@@ -80,7 +85,8 @@ class Order:
         for text in self.faults:
             at, fault = numbered(text, count)
             faults[at].append(fault)
-        quirks = dict(_pair(text) for text in self.quirks)
+        quirks = dict(_pair("--quirk", text) for text in self.quirks)
+        beside = self._beside()
         return [
             (
                 model,
@@ -92,6 +98,7 @@ class Order:
                     seed=drawn + n,
                     quirks=quirks,
                     faults=faults[n],
+                    beside=beside,
                 ),
             )
             for n, model in enumerate(self.models)
@@ -113,8 +120,42 @@ class Order:
                 if isinstance(port, NoPort):
                     pump = replace(pump, wire=Follower(pump.wire))  # noqa: PLW2901 - the same pump
                 lines.append(Line(pump, port, file))
+            if beside := self._lines_beside(pumps, opened):
+                lines += beside
+                self._acquaint(lines, len(pumps))
             opened.pop_all()
         return lines
+
+    def _beside(self) -> dict[str, dict[str, str]]:
+        """What stands beside each pump, and what it is like."""
+        wanted = {}
+        for name, ends, quirks in (
+            (BALANCE, self.balances, self.balance_quirks),
+            (SWITCH, self.power_switches, self.power_switch_quirks),
+        ):
+            if quirks and not ends:
+                raise ValueError(f"--{name}-quirk {quirks[0]} without --{name}")
+            if ends:
+                wanted[name] = dict(_pair(f"--{name}-quirk", text) for text in quirks)
+        return wanted
+
+    def _lines_beside(self, pumps: Sequence[Pump], opened: ExitStack) -> list[Line]:
+        """Open ports for what stands beside the pumps."""
+        lines = []
+        for name, ends in ((BALANCE, self.balances), (SWITCH, self.power_switches)):
+            each: list[str | None] = _spread(f"--{name}", ends, [None] * len(pumps))
+            for pump, end in zip(pumps, each, strict=True):
+                if end is not None:
+                    port = _end(f"--{name}", end)
+                    opened.callback(port.close)
+                    lines.append(Line(replace(pump, wire=pump.beside[name]), port, called=name))
+        return lines
+
+    def _acquaint(self, lines: Sequence[Line], pumps: int) -> None:
+        """Tell each line which others are round the same pump, or on the same line of pumps."""
+        for number, line in enumerate(lines):
+            near = lines if self.bus else lines[number % pumps :: pumps]
+            line.mates = tuple(other for other in near if other is not line)
 
     def _ports(self, pumps: int, opened: ExitStack) -> list[Port]:
         count = 1 if self.bus else pumps
@@ -124,7 +165,7 @@ class Order:
         tcps: list[str | None] = _spread("--tcp", self.tcps, [None] * count)
         ports: list[Port] = []
         for link, tcp in zip(links, tcps, strict=True):
-            ports.append(PtyPort(link) if tcp is None else _tcp(tcp))
+            ports.append(PtyPort(link) if tcp is None else _tcp("--tcp", tcp))
             opened.callback(ports[-1].close)
         return ports + [NoPort()] * (pumps - count)
 
@@ -140,17 +181,24 @@ def _spread(option: str, values: Sequence[T], defaults: Sequence[T]) -> list[T]:
     return list(values)
 
 
-def _tcp(text: str) -> TcpPort:
+def _tcp(option: str, text: str) -> TcpPort:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal():
-        raise ValueError(f"--tcp {text}: write HOST:PORT")
+        raise ValueError(f"{option} {text}: write HOST:PORT")
     return TcpPort(host or "127.0.0.1", int(port))
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _end(option: str, text: str) -> Port:
+    """A TCP port, or a pseudo-terminal whose link has no colon in its name."""
+    if not text:
+        raise ValueError(f"{option} '': write PATH or HOST:PORT")
+    return _tcp(option, text) if ":" in text.rpartition("/")[2] else PtyPort(Path(text))
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"--quirk {text!r} is not NAME=VALUE")
+        raise ValueError(f"{option} {text!r} is not NAME=VALUE")
     return name, value
 
 

@@ -15,9 +15,10 @@ from sim.firmware.bus import Bus
 from sim.models import load_model
 from sim.pumps import Setup, model_names, protocol_of
 from sim.syringes import load_syringe
+from sim.wire.beside import Beside
 from sim.wire.pacing import PacedWire
-from sim.wire.shared import Together
-from sim.wire.station import Pump
+from sim.wire.shared import Company, Member, Together
+from sim.wire.station import Pump, Wire
 from sim.world import World
 
 MODELS: Final[Mapping[str, str]] = MappingProxyType(
@@ -31,7 +32,8 @@ _PATH_NL: Final = 140_000  # of a line that nobody described
 class Wanted:
     """What a served pump is to be. ``fill_nl`` None: full. ``seed`` draws what a pump draws by lot.
 
-    ``syringe`` and ``address`` are of syringe pumps; ``quirks`` as `sim.pumps` takes them.
+    ``syringe`` and ``address`` are of syringe pumps; ``quirks`` as `sim.pumps` takes them. ``beside`` names what stands
+    beside it, each with what it is like, as `sim.wire.beside` takes it.
     """
 
     fill_nl: int | None = None
@@ -41,6 +43,7 @@ class Wanted:
     seed: int = 0
     quirks: Mapping[str, str] = field(default_factory=dict)
     faults: Sequence[Fault] = field(default_factory=tuple)
+    beside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def make_pump(model: str, wanted: Wanted, *, baud: int | None = None) -> Pump:
@@ -65,8 +68,30 @@ def make_line(pumps: Sequence[tuple[str, Wanted]], *, baud: int | None = None) -
     else:
         _check_line(worlds, [wanted.address for _, wanted in pumps])
         wire = FaultyWire(Bus([world.firmware for world in worlds]), Together(worlds), faults, latency_ms=0)
-    seen = wire if baud is None else PacedWire(wire, baud)
-    return tuple(Pump(seen, _injector(world, wire), world.truth.delivered_nl) for world in worlds)
+    beside = [Beside(world, one.beside, one.faults) for world, (_, one) in zip(worlds, pumps, strict=True)]
+    seen, near = _together(wire, [one.wires for one in beside], baud)
+    return tuple(
+        Pump(seen, _injector(world, wire, one), world.truth.delivered_nl, wires)
+        for world, one, wires in zip(worlds, beside, near, strict=True)
+    )
+
+
+def _together(
+    line: Wire, beside: Sequence[Mapping[str, Wire]], baud: int | None
+) -> tuple[Wire, list[dict[str, Wire]]]:
+    """The wires as they are served: each as slow as it is to be, and moving as one if there are several."""
+
+    def paced(wire: Wire) -> Wire:
+        return wire if baud is None else PacedWire(wire, baud)
+
+    seen, near = paced(line), [{name: paced(wire) for name, wire in one.items()} for one in beside]
+    others = [wire for one in near for wire in one.values()]
+    if not others:
+        return seen, near
+    company = Company([seen, *others])
+    return Member(seen, company), [
+        {name: Member(wire, company) for name, wire in one.items()} for one in near
+    ]
 
 
 def _check_line(worlds: Sequence[World], addresses: Sequence[int]) -> None:
@@ -77,9 +102,11 @@ def _check_line(worlds: Sequence[World], addresses: Sequence[int]) -> None:
         raise ValueError(f"pumps on one line need an address each, not {', '.join(map(str, addresses))}")
 
 
-def _injector(world: World, wire: FaultyWire) -> Callable[[Fault], None]:
+def _injector(world: World, wire: FaultyWire, beside: Beside) -> Callable[[Fault], None]:
     def inject(fault: Fault) -> None:
-        if fault.kind.where == "pump":
+        if fault.kind.where in {"balance", "switch"}:
+            beside.inject(fault)
+        elif fault.kind.where == "pump":
             world.inject(fault)
         else:
             wire.inject(fault)

@@ -1,4 +1,4 @@
-"""Several pumps on one line: their worlds move together, and every byte goes to all of them.
+"""Several on one line, or round one pump: their worlds move together, and no wire is left behind.
 
 Layer      sim.wire.
 Tests      tests/wire/test_shared.py
@@ -30,6 +30,40 @@ class Together:
         """When something happens next that can be noticed from outside; None for never."""
         events = (world.next_event_ms() for world in self._worlds)
         return min((event for event in events if event is not None), default=None)
+
+
+class Company:
+    """Wires that reach one world, or worlds of one line: they move event by event, each in its turn.
+
+    So a wire on which bytes take their time is where the world is when they come.
+    """
+
+    def __init__(self, wires: Sequence[Wire]) -> None:
+        self._wires, self._now_ms = tuple(wires), 0
+
+    def advance(self, to_ms: int) -> None:
+        """Let time pass for all."""
+        while (event_ms := self.next_event_ms()) is not None and self._now_ms < event_ms < to_ms:
+            self._step(event_ms)
+        self._step(to_ms)
+
+    def _step(self, to_ms: int) -> None:
+        for wire in self._wires:
+            wire.advance(to_ms)
+        self._now_ms = to_ms
+
+    def next_event_ms(self) -> int | None:
+        """When something happens next that a host of any of them may notice."""
+        events = (wire.next_event_ms() for wire in self._wires)
+        return min((event for event in events if event is not None), default=None)
+
+
+class Member:
+    """A wire that moves with its company."""
+
+    def __init__(self, wire: Wire, company: Company) -> None:
+        self.send, self.take = wire.send, wire.take
+        self.advance, self.next_event_ms = company.advance, company.next_event_ms
 
 
 class Follower:

@@ -11,8 +11,8 @@ Tests      tests/wire/test_serve.py, benchmarks/served.py
 import json
 import select
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import IO, Final, Protocol
 
@@ -44,18 +44,23 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pump:
-    """One pump as it is served: its wire, what its faults go to, and what has truly left it (nL)."""
+    """One pump as it is served: its wire, what its faults go to, and what has truly left it (nL).
+
+    ``beside`` are the wires of what stands beside it, by what it is called.
+    """
 
     wire: Wire
     inject: Callable[[Fault], None]
     delivered_nl: Callable[[], int]
+    beside: Mapping[str, Wire] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Line:
-    """A pump on a port, with the file of its truth.
+    """A pump on a port, with the file of its truth; or what stands beside it, which ``called`` says.
 
-    ``due_ms`` is when it has to be served at the latest, ``fds`` what is waited for.
+    ``mates`` are the lines that may have something to say when this one was asked. ``due_ms`` is when it has to be
+    served at the latest, ``fds`` what is waited for.
     """
 
     pump: Pump
@@ -64,6 +69,8 @@ class Line:
     written_nl: int = -1
     due_ms: int = 0
     fds: tuple[int, ...] = ()
+    called: str = ""
+    mates: tuple["Line", ...] = field(default=(), repr=False, compare=False)
 
     def serve(self, now_ms: int) -> None:
         """Bring the pump to ``now_ms``, where it gets what came, and send what it says."""
@@ -133,7 +140,8 @@ class Station:
         if len(asked) < len(ready):
             self._hear_others(ready)
         now_ms = self.now_ms()
-        self._serve(asked + [line for line in self._lines if line.due_ms <= now_ms])
+        mates = [mate for line in asked for mate in line.mates]
+        self._serve(asked + mates + [line for line in self._lines if line.due_ms <= now_ms])
         if time.monotonic_ns() - self._look_ns >= _LOOK_MS * _NS_PER_MS:
             self._look()
 

@@ -35,6 +35,7 @@ from pump_ctrl.therapy.profiles import load_profile
 from sim.faults import Fault, FaultyWire
 from sim.world import Setup, World
 from tests.toy_pace import ToyPace
+from tests.wire.stepped import SteppedLink
 
 HOUR, MINUTE = 3_600_000, 60_000
 PORTION = 20_000  # nL; every pump can give it, and two fifths of it, in an hour
@@ -138,6 +139,9 @@ class Line(Protocol):
     def fault(self, text: str) -> None:
         """Something goes wrong on the way, from now on."""
 
+    def close(self) -> None:
+        """Give everything back."""
+
 
 class InProcess:
     """A line in virtual time."""
@@ -148,7 +152,7 @@ class InProcess:
         self._clock = VirtualClock(boot_ms=77_000)
         self.buffered = False
 
-    def link(self) -> SimulatedLink:
+    def link(self) -> SimulatedLink | SteppedLink:
         link = SimulatedLink(self._wire, self._clock)
         link.buffered = self.buffered  # type: ignore[attr-defined]  # as a link to a network says of itself
         return link
@@ -163,11 +167,14 @@ class InProcess:
         self._clock.advance(ms)
 
     def wait_for_bytes(self, link: Link, until_ms: int) -> bool:
-        assert isinstance(link, SimulatedLink)
+        assert isinstance(link, SimulatedLink | SteppedLink)
         return link.wait(until_ms)
 
     def fault(self, text: str) -> None:
         self._wire.inject(Fault.parse(text))
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
 
 class Network(InProcess):
@@ -296,6 +303,11 @@ def settled(bench: Bench, permit: Permit) -> Evidence:
             bench.driver.stop()
         bench.line.wait(1_000)
     return found
+
+
+def unproven(found: object, bench: Bench) -> bool:
+    """Nothing is known, as it may be where a network may still bring a start that the pump would take at any time."""
+    return isinstance(found, Nothing) and bench.driver.capabilities.buffered and not bench.declared.same_id
 
 
 def acked(outcome: Outcome) -> PumpStatus:

@@ -5,25 +5,15 @@ A driver may know less than it could (Unknown, Nothing), it may never know somet
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
 from pump_ctrl.drivers.base import Given, Identity, NotGiven, Nothing, PumpState, Refused, StepKind, Unknown
-from tests.contract.bench import HOUR, MINUTE, PORTION, PUMPS, Bench, Declared, acked, status, those
+from tests.contract.bench import HOUR, MINUTE, PORTION, Bench, acked, status, unproven
+from tests.contract.lines import only
 
 HALF, LESS, LITTLE = PORTION // 2, PORTION * 3 // 5, PORTION * 2 // 5
-
-
-@pytest.fixture(params=PUMPS, ids=str)
-def bench(request: pytest.FixtureRequest) -> Bench:
-    return Bench(request.param)
-
-
-def only(where: Callable[[Declared], bool]) -> pytest.MarkDecorator:
-    """Of the pumps those that declare something."""
-    return pytest.mark.parametrize("bench", [pytest.param(d, id=str(d)) for d in those(where)], indirect=True)
 
 
 def holds(found: object, bench: Bench, nl: int, off: int = 0) -> bool:
@@ -44,7 +34,7 @@ def test_identify_tells_who_answers_and_what_it_can_do(bench: Bench) -> None:
     assert told.epoch == status(bench).epoch
     ranges = bench.driver.capabilities
     assert ranges.protocol == bench.declared.protocol
-    assert ranges.simulated
+    assert ranges.simulated is bench.link.simulated
     assert ranges.max_steps >= 1
     assert ranges.step_nl >= 1
     assert bench.driver.identify() == told
@@ -207,9 +197,10 @@ def test_power_loss_ends_the_run_for_good_and_shows_as_a_new_epoch(bench: Bench)
     if bench.declared.counts_on:
         assert told.delivered_nl == HALF
     found = bench.driver.evidence(permit.id)
-    assert isinstance(found, Given)
-    assert found.lo_nl - bench.declared.off_nl <= HALF <= found.hi_nl + bench.declared.off_nl
-    assert found.ended
+    if not unproven(found, bench):
+        assert isinstance(found, Given)
+        assert found.lo_nl - bench.declared.off_nl <= HALF <= found.hi_nl + bench.declared.off_nl
+        assert found.ended
     assert isinstance(bench.driver.deliver(later), Refused)
     bench.identified()
     acked(bench.driver.deliver(bench.permit((LITTLE, HOUR))))
@@ -300,6 +291,7 @@ def test_an_empty_reservoir_is_told_unasked_and_ends_the_run(bench: Bench) -> No
 
 @only(lambda declared: declared.owns)
 def test_a_second_host_is_refused_but_may_stop(bench: Bench) -> None:
+    """S-33: the session of a pump that has one."""
     acked(bench.identified().deliver(bench.permit((PORTION, HOUR))))
     other = bench.session(owner=2)
     assert isinstance(other.identify(), Identity)

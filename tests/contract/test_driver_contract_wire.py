@@ -5,16 +5,22 @@ from __future__ import annotations
 import pytest
 
 from pump_ctrl.drivers.base import Acked, Given, Identity, NotGiven, Nothing, Refused, Unknown
-from tests.contract.bench import HOUR, PORTION, PUMPS, Bench, Declared, Network, acked, settled, status, those
-from tests.contract.test_driver_contract import only
+from tests.contract.bench import (
+    HOUR,
+    PORTION,
+    Bench,
+    Declared,
+    Network,
+    acked,
+    settled,
+    status,
+    those,
+    unproven,
+)
+from tests.contract.lines import only
 
 HALF, LESS = PORTION // 2, PORTION * 3 // 5
 CUT_NL = 100  # by so much more a run that is replaced or stopped may have gone on
-
-
-@pytest.fixture(params=PUMPS, ids=str)
-def bench(request: pytest.FixtureRequest) -> Bench:
-    return Bench(request.param)
 
 
 def stops_first(bench: Bench) -> bool:
@@ -47,7 +53,8 @@ def test_a_lost_start_is_unknown_and_then_not_given_or_given_as_nothing(bench: B
     bench.lose_request_that_starts()
     assert isinstance(bench.driver.deliver(new), Unknown)
     found = settled(bench, new)
-    assert isinstance(found, NotGiven) or (isinstance(found, Given) and found.lo_nl == 0)
+    nothing = isinstance(found, NotGiven) or (isinstance(found, Given) and found.lo_nl == 0)
+    assert nothing or unproven(found, bench)
     bench.wait(2 * HOUR)
     assert bench.near(0 if stops_first(bench) else PORTION, off=CUT_NL)
 
@@ -247,8 +254,11 @@ def test_whatever_one_fault_does_the_conclusion_is_what_flowed(fault: str, aged:
     bench.line.fault(fault)
     outcome = bench.driver.deliver(new)
     concluded = settled(bench, new) if isinstance(outcome, Unknown) else outcome
-    assert isinstance(concluded, Acked | Refused | Given | NotGiven)
     bench.wait(3 * HOUR)
+    if unproven(concluded, bench):
+        assert HALF - CUT_NL <= bench.delivered_nl <= HALF + LESS + CUT_NL  # it counts in full
+        return
+    assert isinstance(concluded, Acked | Refused | Given | NotGiven)
     stands = stops_first(bench)
     if isinstance(concluded, Acked):
         found = bench.driver.evidence(new.id)

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
+from pump_ctrl.bench import stack as bench
 from pump_ctrl.bench.stack import SimulatedStack
+from pump_ctrl.clock import VirtualClock
 from pump_ctrl.controller.events import RequestKind
 from pump_ctrl.controller.machine import State
 from pump_ctrl.errors import LinkError, NotAllowed
 from sim.fault_registry import parse_time
-from sim.faults import Fault
+from sim.faults import Fault, FaultyWire
+from sim.wire.ports import PtyPort
 from tests.driver_stacks import Kind, boluses, check_gaps_are_named, check_sums, records, stack_of
 from tests.faults.table import END, TEND, Row
 from tests.whole_stack import MINUTE, sums_now
+from tests.wire.stepped import SteppedLink
 
 QUIET = frozenset({"waiting", "refused"})  # raised by nearly everything: not told on the page
 STUCK = ("disagreement", "over-delivery")  # conditions that nothing but a person's look ends
@@ -39,6 +48,22 @@ class Came:
     unseen: int
     above: int
     below: int
+
+
+@contextmanager
+def on_a_pty() -> Iterator[None]:
+    """Stacks that are made in here have the product's own link, on a pseudo-terminal, in place of the simulated one."""
+    made: list[SteppedLink] = []
+
+    def link(wire: FaultyWire, clock: VirtualClock) -> SteppedLink:
+        clock.on_advance(wire.advance)
+        made.append(SteppedLink(PtyPort(), wire, clock, Path(locks), simulated=True))
+        return made[-1]
+
+    with TemporaryDirectory(prefix="locks") as locks, patch.object(bench, "SimulatedLink", link):
+        yield
+        for one in made:
+            one.give_back()
 
 
 class Stand:
@@ -108,6 +133,7 @@ class Stand:
         name, _, params = text.partition(":")
         fault = Fault.parse(f"{name}@{self.stack.elapsed_ms}ms" + (f":{params}" if params else ""))
         (self.stack.world if fault.kind.where == "pump" else self.stack.wire).inject(fault)
+        self.stack.wire.advance(self.stack.elapsed_ms)  # what the pump says to it is on its way
 
     def _ask(self, kind: RequestKind) -> None:
         self.stack.ask(f"{kind}-{len(records(self.stack, 'request'))}", kind)

@@ -144,7 +144,7 @@ def granted_and_accounted_for(plan: DosingPlan, moments: list[Moment]) -> None:
     due = run.schedule.slots(0, stack.elapsed_ms - 2 * 60 * MINUTE)
     assert {slot.id for slot in due} <= {data["id"] for data in outcomes}
     truth, accuracy = stack.world.truth, stack.profile.accuracy
-    assert oracle.truth_violations(stack.limits, truth, accuracy, 0) == []
+    assert oracle.truth_violations([stack.limits], truth, accuracy, 0) == []
 
 
 # A failing run of 90 days shrinks for minutes; the drawn plan is in the report as it is.

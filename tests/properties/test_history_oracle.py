@@ -110,6 +110,7 @@ def played(ops: list[tuple[Any, ...]]) -> tuple[Bench, Oracle]:
 @settings(max_examples=120, deadline=None)
 @given(OPS)
 def test_every_window_of_the_history_is_that_of_the_slow_ledger(ops: list[tuple[Any, ...]]) -> None:
+    """F-70: windows that end at every edge, one window behind it, and an hour less a millisecond."""
     bench, oracle = played(ops)
     history, now = bench.guard._state.history, bench.clock.true_ms
     for width in (HOUR, 4 * HOUR, DAY):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pump_ctrl.bench.stack import SimulatedStack
-from pump_ctrl.controller.totals import BESIDE, GRID
+from pump_ctrl.controller.totals import BESIDE, GRID, STILL
 from pump_ctrl.therapy.plan import plan_from
 from tests.driver_stacks import (
     boluses,
@@ -28,17 +28,18 @@ from tests.whole_stack import DAY, formulary, profile, sums_now
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # Plan, policy; and for a day: nL missed by name at the most, and commands.
 A_DAY = {
-    ("a-bench-twin", "stop"): ({GRID: 300, BESIDE: 6}, 3),
+    ("a-bench-twin", "stop"): ({BESIDE: 10, GRID: 120, "pump gave less than told": 20}, 2),
     ("a-bench-twin", "4 h"): (
-        {GRID: 700, BESIDE: 25, "pump gave less than told": 300, "part of a step, at a cut": 100},
-        40,
+        {STILL: 200, BESIDE: 10, "part of a step, at a cut": 50, "pump gave less than told": 20, GRID: 100},
+        30,
     ),
     ("a-bench-harvard", "4 h"): (
-        {BESIDE: 3, "run came late": 15, "pump gave less than told": 50, "run ended without a successor": 5},
+        {STILL: 40, BESIDE: 3, "run came late": 6, "part of a step, at a cut": 10, "pump gave less than told": 3,
+         "run ended without a successor": 6},
         30,
     ),
 }  # fmt: skip
-AT_THE_START = {"not yet started": 10, "run came late": 15}
+AT_THE_START = {"not yet started": 10, "run came late": 30, "pump gave less than told": 100}
 
 
 def life(name: str, policy: str, days: int) -> SimulatedStack:

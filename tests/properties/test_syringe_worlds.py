@@ -1,5 +1,6 @@
 """Worlds of syringe pumps do not depend on who looks how often, and their truth keeps to what the motor made."""
 
+from collections import defaultdict
 from typing import Any
 
 from hypothesis import given
@@ -21,6 +22,7 @@ LINES = {
         b"ivolume\r", b"load qs iw\r", b"irun\ris", b"top\r",
     ),
 }  # fmt: skip
+BEATS = {"ne-1000": b"0DIS\r", "harvard-11-elite": b"status\r"}
 PUMP = (
     "stall@0", "stall@0:for=10min", "stall@0:silent=1,for=20min", "stall-clear@0:catch_up=1",
     "clock-drift@0:ppm=50000", "clock-drift@0:ppm=-31337", "over-infusion@0:gain_ppm=871003",
@@ -41,13 +43,16 @@ cuts = st.lists(st.sampled_from((1, 19, 20, 501, 59_999, 33 * MIN + 7)), min_siz
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> tuple[str, list[tuple[int, str, Any]]]:
+def programs(
+    draw: st.DrawFn, faults: tuple[str, ...] = PUMP + WIRE
+) -> tuple[str, list[tuple[int, str, Any]]]:
     """A model and what happens to its pump: it is told something useful first, then anything may come."""
     model = draw(models)
     what = st.one_of(
         st.tuples(st.just("say"), st.sampled_from(LINES[model])),
         st.tuples(st.just("say"), st.sampled_from(LINES[model])),
-        st.tuples(st.just("fault"), st.sampled_from(PUMP + WIRE)),
+        st.tuples(st.just("beat"), st.just(BEATS[model])),
+        st.tuples(st.just("fault"), st.sampled_from(faults)),
         st.tuples(st.just("refill"), st.sampled_from((5_000, 10_000_000))),
     )
     rest = draw(st.lists(st.tuples(st.sampled_from(WAITS), what), max_size=14))
@@ -60,9 +65,13 @@ def programs(draw: st.DrawFn) -> tuple[str, list[tuple[int, str, Any]]]:
 
 
 class Player:
-    """Plays a program on a fresh world, with or without stopping on the way to look."""
+    """Plays a program on a fresh world, with or without stopping on the way to look.
 
-    def __init__(self, model: str, cuts: list[int]) -> None:
+    `pieces`: every message goes out as its first byte and its rest, at one instant.
+    """
+
+    def __init__(self, model: str, cuts: list[int], *, pieces: bool = False) -> None:
+        self.pieces = pieces
         made = Setup(
             model=model, syringe="bd-10", fill_nl=10_000_000, drugs={"baclofen": 10**9}, path_nl=3_000
         )
@@ -76,7 +85,9 @@ class Player:
         for wait, what, value in program:
             self.go(wait)
             if what == "say":
-                self.wire.send(value, self.at)
+                self.send(value)
+            elif what == "beat":
+                self.beat(value)
             elif what == "refill":
                 self.world.refill(value, {"baclofen": 5 * 10**8})
             else:
@@ -84,6 +95,16 @@ class Player:
             self.go(40)
         self.go(26 * H)
         return self
+
+    def send(self, data: bytes) -> None:
+        for piece in (data[:1], data[1:]) if self.pieces else (data,):
+            self.wire.send(piece, self.at)
+
+    def beat(self, question: bytes) -> None:
+        """The same question again and again, as a host that shows that it lives."""
+        for _ in range(4):
+            self.send(question)
+            self.go(15 * S)
 
     def fault(self, text: str) -> None:
         fault = Fault.parse(text)
@@ -114,6 +135,13 @@ class Player:
         masses = [truth.worst_window("baclofen", hours) for hours in (1, 24)]
         return truth.corners(), truth.counted_nl(), truth.reservoir_nl(), truth.stored_nl(), masses, self.log
 
+    def heard(self) -> dict[tuple[int, str], bytes]:
+        """What the pump said, by its instant."""
+        said: dict[tuple[int, str], bytes] = defaultdict(bytes)
+        for t_ms, what, data in self.log:
+            said[t_ms, what] += data if what in {"pump-sent", "host-got"} else b""
+        return {when: data for when, data in said.items() if data}
+
 
 @given(programs(), cuts)
 def test_looking_at_a_syringe_pump_on_the_way_changes_nothing(
@@ -121,6 +149,16 @@ def test_looking_at_a_syringe_pump_on_the_way_changes_nothing(
 ) -> None:
     model, acts = program
     assert Player(model, []).play(acts).all_there_is() == Player(model, cuts).play(acts).all_there_is()
+
+
+@given(programs(PUMP))
+def test_messages_in_pieces_get_the_same_replies_and_move_the_same_fluid(
+    program: tuple[str, list[tuple[int, str, Any]]],
+) -> None:
+    model, acts = program
+    whole, pieces = Player(model, []).play(acts), Player(model, [], pieces=True).play(acts)
+    assert whole.heard() == pieces.heard()
+    assert whole.all_there_is()[:-1] == pieces.all_there_is()[:-1]
 
 
 @given(programs())

@@ -11,6 +11,7 @@ from pump_ctrl.safety.ask import Denial, readable
     ("raw", "shown"),
     [
         ("0 ms", "0 ms"),
+        ("quiet for 14400000 ms: alarm", "quiet for 4 h: alarm"),
         ("999 ms", "999 ms"),
         ("1000 ms", "1 s"),
         ("1020 ms", "1.02 s"),

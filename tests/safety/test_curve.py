@@ -38,7 +38,7 @@ def test_flows_add_up_and_what_is_taken_back_leaves_nothing() -> None:
 def test_appending_goes_on_with_the_same_flow_without_a_breakpoint() -> None:
     curve = Curve()
     for start, end, slope in ((0, 10, 2), (10, 20, 2), (20, 25, 0), (25, 30, 1), (30, 35, 4)):
-        curve.append(start, end, slope)
+        curve.extend(((start, end, slope),))
     assert curve.times[1:] == [0, 20, 25, 30, 35]
     assert [curve.at(t) for t in (10, 20, 25, 30, 35)] == [20, 40, 40, 45, 65]
 
@@ -54,7 +54,7 @@ def test_extending_takes_what_flows_before_an_instant() -> None:
 def test_forgetting_keeps_every_window_that_begins_later() -> None:
     curve = Curve()
     for i in range(LEAF + 10):
-        curve.append(10 * i, 10 * i + 5, i + 1)
+        curve.add(10 * i, 10 * i + 5, i + 1)
     whole, before = curve.copy(), len(curve.times)
     assert not curve.aged(100)
     curve.forget(100)
@@ -127,7 +127,7 @@ def test_many_breakpoints_far_from_the_limit_are_not_looked_into() -> None:
     """The cost of a verdict does not grow with what was given; see also test_cost.py."""
     curve = Curve()
     for i in range(10_000):
-        curve.append(10 * i, 10 * i + 5, 1)
+        curve.add(10 * i, 10 * i + 5, 1)
     looks = []
 
     class Watched(Curve):
@@ -158,7 +158,7 @@ def test_many_breakpoints_under_the_begins_of_windows_alone_are_halved_too(limit
     """100 pulses up to 1,000, nothing later: windows of 2,000 ms that end from 2,000 on lose one after another."""
     curve = Curve()
     for i in range(100):
-        curve.append(10 * i, 10 * i + 4, 2)
+        curve.add(10 * i, 10 * i + 4, 2)
     terms = [(1, curve, curve)]
     worst = brute(terms, 2_000, 2_000, 3_500)
     assert worst == 800
@@ -176,7 +176,7 @@ def test_the_fullest_window_is_found_in_either_half_of_many_breakpoints() -> Non
     for slopes in (range(1, 101), range(100, 0, -1)):
         curve = Curve()
         for i, slope in enumerate(slopes):
-            curve.append(10 * i, 10 * i + 4, slope)
+            curve.add(10 * i, 10 * i + 4, slope)
         terms = [(1, curve, curve)]
         worst = brute(terms, 95, 0, 1_100)
         found = fullest(terms, 95, 0, 1_100, 0)

@@ -45,6 +45,42 @@ def test_an_answer_that_carries_an_old_status_is_an_answer_and_proves_nothing_el
     assert (outcome.kind, outcome.data["what"], outcome.data["counter"]) == ("outcome", "acked", None)
 
 
+def test_a_status_that_the_pump_repeats_is_no_answer() -> None:
+    """F-15."""
+    bench = ready()
+    old = bench.guard.read_status()
+    bench.pump.status = lambda: old  # type: ignore[method-assign, assignment, return-value]
+    assert isinstance(bench.guard.read_status(), Unknown)
+
+
+def test_a_status_that_the_process_before_has_heard_is_no_answer_to_the_next() -> None:
+    """F-16: it lay in a buffer while the controller was started anew."""
+    bench = ready()
+    bench.ask(basal(6_000, HOUR))
+    bench.wait(30 * MINUTE)
+    bench.guard.read_status()
+    old = bench.pump.status()
+    bench.guard.stop("to look")
+    bench.restart()
+    bench.pump.status = lambda: old  # type: ignore[method-assign]
+    assert isinstance(bench.guard.read_status(), Unknown)
+
+
+def test_what_has_surely_left_never_falls_however_often_the_pump_loses_its_session() -> None:
+    """S-04, S-24: a counter that begins anew says nothing of what was before."""
+    bench = ready()
+    bench.ask(basal(6_000, HOUR))
+    bench.wait(HOUR)
+    bench.guard.read_status()
+    sure = bench.guard.low_nl
+    assert sure == 5_900
+    for _ in range(3):
+        bench.pump.epoch += 1
+        bench.guard.stop("to look")
+        bench.guard.stop("to look once more")
+        assert bench.guard.low_nl == sure
+
+
 def test_a_counter_read_before_there_were_limits_is_nothing_to_compare_with() -> None:
     bench = Bench(LIMITS)
     bench.guard.stop("before the first confirm")
@@ -54,6 +90,40 @@ def test_a_counter_read_before_there_were_limits_is_nothing_to_compare_with() ->
     bench.guard.read_status()
     assert bench.guard.alarms == ()
     assert bench.guard._state.history.beyond == 0
+
+
+@pytest.mark.parametrize(("codes", "waits", "standing"), [
+    ((), False, (False, True)),
+    (("stalled",), False, (False, True)),  # no bolus; the basal goes on
+    (("silence",), False, (True, True)),  # a hold only: what runs may go on to its end
+    (("empty",), False, (True, False)),
+    (("silence", "empty"), False, (True, False)),  # a milder one takes nothing back
+    ((), True, (False, True)),  # what is due while a person is waited for is the hold
+    (("silence",), True, (False, True)),
+    (("empty",), True, (True, False)),
+])  # fmt: skip
+def test_whether_what_is_due_is_forbidden_and_what_runs_may_go_on_follows_from_all_alarms(
+    codes: tuple[str, ...], waits: bool, standing: tuple[bool, bool]
+) -> None:
+    """D-14, S-08."""
+    bench = ready()
+    if waits:
+        bench.restart()
+    for code in codes:
+        bench.guard.raise_alarm(code, "test")
+    assert bench.guard.standing == standing
+
+
+def test_a_plan_without_a_hold_lets_nothing_go_on_and_a_broken_journal_neither() -> None:
+    """D-14, F-52."""
+    bench = Bench(limits([HOLD], caps=[{"drug": "baclofen", "hours": 24, "pg": 10**9}])).confirmed()
+    assert bench.guard.standing == (False, False)
+    bench.guard.raise_alarm("silence", "test")
+    assert bench.guard.standing == (True, False)
+    bench = ready()
+    bench.log.broken = True
+    bench.guard.stop("to look")
+    assert bench.guard.standing == (True, False)
 
 
 # --- signs of life ------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def test_renewals_every_hour_at_a_steady_rate_are_never_refused() -> None:
 
 
 def test_a_step_down_by_a_fifth_is_granted_in_its_own_account_and_refused_in_the_old_one() -> None:
-    """D-07: the new E alone would refuse a -20 % step for 24 h."""
+    """D-07, S-13: the new E alone would refuse a -20 % step for 24 h."""
     new = {"from_ms": 12 * HOUR, "rows": rows((4_800, 19_200, 115_200))}
     two = [account(until_ms=12 * HOUR, rows=rows((6_000, 24_000, 144_000))), account("stage-1", **new)]
     same = [account(rows=rows((6_000, 24_000, 144_000))), account("stage-1", **new)]

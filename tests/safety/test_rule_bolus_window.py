@@ -57,6 +57,16 @@ def test_a_late_dose_counts_where_it_can_have_flowed_not_whole() -> None:
         assert isinstance(answer, Acked) if yes else codes(answer) == {"bolus-window"}, ms
 
 
+@pytest.mark.parametrize(("ms", "yes"), [(HOUR - 1, False), (HOUR, True), (HOUR + 1, True)])
+def test_what_ended_just_a_window_ago_counts_no_more_and_a_millisecond_less_does(ms: int, yes: bool) -> None:
+    """F-70. B(1) = 990 and margin 210 are the new bolus alone; the window that ends with it begins at 10 min."""
+    b = bench((990, WIDE, WIDE))
+    b.ask(bolus(1_000, 10 * MINUTE), purpose=Purpose.SCHEDULED)
+    b.at(ms)
+    answer = b.ask(bolus(1_200, 10 * MINUTE), purpose=Purpose.SCHEDULED)
+    assert isinstance(answer, Acked) if yes else codes(answer) == {"bolus-window"}
+
+
 @pytest.mark.parametrize(("nl", "yes"), [(2_000, True), (2_200, True), (2_300, False)])
 @pytest.mark.parametrize("hours", [1, 4, 24])
 def test_each_window_holds_its_limit_and_margin_and_no_step_more(hours: int, nl: int, yes: bool) -> None:

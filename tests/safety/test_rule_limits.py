@@ -88,7 +88,7 @@ def test_limits_for_simulation_only_are_taken_from_a_simulated_pump_only(
 
 def test_a_pump_that_nobody_identified_gets_nothing() -> None:
     bench = Bench(limits(PLAIN)).confirmed()
-    bench.guard._capabilities = None
+    bench.guard._intake.capabilities = None
     assert codes(bench.ask(basal(100, HOUR))) == {"limits-mismatch"}
 
 

@@ -6,21 +6,35 @@ kind.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pump_ctrl.drivers.base import Acked, Step, StepKind
+from pump_ctrl.drivers.base import Acked, Capabilities, Step, StepKind
 from pump_ctrl.safety.ask import Ask, Denied, Purpose
-from tests.safety.kit import DAY, HOUR, MINUTE, Bench, account, basal, bolus, codes, limits, prime, rows
+from tests.safety.kit import (
+    CAPABILITIES,
+    DAY,
+    HOUR,
+    MINUTE,
+    Bench,
+    account,
+    basal,
+    bolus,
+    codes,
+    limits,
+    prime,
+    rows,
+)
 
 WIDE = (10_000_000, 10_000_000, 10_000_000)
 
 
-def bench() -> Bench:
+def bench(can: Capabilities = CAPABILITIES) -> Bench:
     """100 nL steps, 13 of them, 24 h leases; accounts so wide that only the shape can be wrong."""
     wide = account(rows=rows(WIDE, WIDE, bolus_max_pg_per_h=10**9), max_bolus_nl=150_000)
-    return Bench(limits([wide], caps=[{"drug": "baclofen", "hours": 24, "pg": 10**9}])).confirmed()
+    return Bench(limits([wide], caps=[{"drug": "baclofen", "hours": 24, "pg": 10**9}]), can).confirmed()
 
 
 def denied(steps: Any, purpose: Any = Purpose.BASAL, request: Any = "r") -> bool:
@@ -52,6 +66,14 @@ def test_whole_steps_up_to_the_fastest_flow_are_let_through(volume: int) -> None
 ])  # fmt: skip
 def test_no_step_is_faster_than_24_ml_a_day(volume: int, ms: int, no: bool) -> None:
     assert denied((basal(volume, ms),)) is no
+
+
+def test_a_pump_that_could_do_more_than_the_limits_were_compiled_for_may_not() -> None:
+    """S-12: 24 mL/day by the limits, on a pump that makes 48, and that takes leases of two days."""
+    fast = bench(replace(CAPABILITIES, max_nl_per_h=2_000_000, max_lease_ms=2 * DAY))
+    assert codes(fast.ask(basal(1_000_100, HOUR))) == {"malformed"}
+    assert codes(fast.ask(basal(100, DAY + 1))) == {"malformed"}
+    assert isinstance(fast.ask(basal(1_000_000, HOUR)), Acked)
 
 
 def test_the_second_step_is_looked_at_as_well() -> None:
@@ -139,7 +161,7 @@ def test_a_request_id_of_200_characters_is_one() -> None:
 
 def test_the_narrower_of_limits_and_pump_holds() -> None:
     b = bench()
-    b.guard._capabilities = b.guard._capabilities and type(b.guard._capabilities)(
+    b.guard._intake.capabilities = b.guard._intake.capabilities and type(b.guard._intake.capabilities)(
         **{
             **{f: getattr(b.pump.capabilities, f) for f in b.pump.capabilities.__slots__},
             "max_lease_ms": HOUR,
@@ -154,3 +176,18 @@ def test_an_account_has_a_name() -> None:
     for name in (None, 7, ["stage-0"]):
         answer = b.guard.deliver(Ask("r", Purpose.BASAL, name, (basal(100, HOUR),)))  # type: ignore[arg-type]
         assert codes(answer) == {"malformed"}
+
+
+@pytest.mark.parametrize("honest", range(12))
+def test_an_object_that_shows_other_steps_the_next_time_it_is_asked_is_no_request(honest: int) -> None:
+    """S-19, F-61: what is judged is what is sent."""
+    looks = iter([(basal(100, HOUR),)] * honest)
+
+    class Changing(Ask):
+        def __getattribute__(self, name: str) -> Any:
+            too_fast = (basal(2_000_000, HOUR),)
+            return next(looks, too_fast) if name == "steps" else super().__getattribute__(name)
+
+    b = bench()
+    assert codes(b.guard.deliver(Changing("r", Purpose.BASAL, "stage-0", ()))) == {"malformed"}
+    assert b.pump.sent == []

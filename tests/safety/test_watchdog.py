@@ -6,6 +6,8 @@ once there are 4 steps of 100 nL to compare, under-delivery after 4 h.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from pump_ctrl.drivers.base import PumpState, PumpStatus
@@ -24,7 +26,7 @@ def dog() -> Watchdog:
     return Watchdog(Watch(), 100, 0)
 
 
-def held(actions: list[Action]) -> dict[str, Remedy]:
+def held(actions: Sequence[Action]) -> dict[str, Remedy]:
     return {action.code: action.remedy for action in actions if action.holds}
 
 
@@ -144,7 +146,7 @@ def test_less_than_the_most_is_a_disagreement_only_where_enough_must_have_flowed
     """10,000 nL may have flowed and none was counted: under-delivery by what must have, four steps at the least."""
     watchdog = dog()
     watchdog.status(status(1, 0), 0, None)
-    found = held(watchdog.status(status(2, 0), 4 * HOUR, 10_000, lambda: least))
+    found = held(watchdog.status(status(2, 0), 4 * HOUR, 10_000, lambda *_: least))
     assert found == ({"disagreement": Remedy.HOLD, "under-delivery": Remedy.NOTHING} if alarm else {})
 
 
@@ -153,5 +155,5 @@ def test_between_the_least_and_the_most_nothing_disagrees(counted: int, alarm: b
     """Least 1,050: 201 less are over two steps; most 10,000: 15 % more are not."""
     watchdog = dog()
     watchdog.status(status(1, 0), 0, None)
-    found = held(watchdog.status(status(2, counted), HOUR, 10_000, lambda: 1_050))
+    found = held(watchdog.status(status(2, counted), HOUR, 10_000, lambda *_: 1_050))
     assert found == ({"disagreement": Remedy.HOLD} if alarm else {})

@@ -33,15 +33,13 @@ id = "{id}"
 title = "Basal and patient boluses"
 patient = "BENCH-001"
 prescriber = "bench"
-pump = "implant-40"
+pump = "{pump}"
 utc_offset = "+01:00"
 start = "{start}"
 on_loss = {on_loss}
 {previous}
 [reservoir]
-filled = "40 mL"
-residual = ["0 mL", "1.4 mL"]
-alarm = "2 mL"
+{reservoir}
 drugs = [ {{ name = "baclofen", concentration = "1000 ug/mL" }} ]
 [catheter]
 model = "ascenda-8780"
@@ -49,11 +47,37 @@ length = "89 cm"
 [basal]
 rate = "{rate}"
 [patient_bolus]
-dose = "2 ug"
-over = "15 s"
+dose = "{dose}"
+over = "{over}"
 lockout = "1 min"
 max_per_day = 4
 """
+
+IMPLANT: Final = 'filled = "40 mL"\nresidual = ["0 mL", "1.4 mL"]\nalarm = "2 mL"'
+SYRINGE: Final = 'filled = "10 mL"\nresidual = ["0 mL", "0 mL"]\nalarm = "1 mL"'
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A pump as a house has it: its profile, how it is served, its plan's reservoir and what it does on a loss."""
+
+    name: str
+    pump: str
+    served: tuple[str, ...]
+    reservoir: str = SYRINGE
+    on_loss: str = '{ hold = "4 h" }'
+    over: str = "15 s"  # of a patient bolus; an implant can do it no faster
+    bolus_nl: int = 12_000  # of 1 ug/uL; more than the last digit of a counter can hide
+
+    def __str__(self) -> str:
+        return self.name
+
+
+REFERENCE: Final = Kind("implant", "implant-40", ("reference",), IMPLANT, bolus_nl=BOLUS_NL)
+_BD_10: Final = ("--syringe", "bd-10")
+NEW_ERA: Final = Kind("new-era, Safe", "ne-1000-bd-10ml", ("new-era", *_BD_10), on_loss='"stop"', over="6 s")
+NEW_ERA_HOLD: Final = Kind("new-era, Basic", "ne-1000-bd-10ml", ("new-era", *_BD_10), over="6 s")
+HARVARD: Final = Kind("harvard", "pump-11-elite-bd-10ml", ("harvard-11-elite", *_BD_10), over="6 s")
 
 
 def wait_for(what: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
@@ -97,6 +121,7 @@ class House:
     path: Path
     runtime: Path
     speed: int = 1
+    kind: Kind = REFERENCE
     children: list[Process] = field(default_factory=list)
 
     @property
@@ -121,7 +146,11 @@ class House:
         values = {
             "id": "BENCH-1",
             "start": start,
-            "on_loss": '{ hold = "4 h" }',
+            "pump": self.kind.pump,
+            "reservoir": self.kind.reservoir,
+            "on_loss": self.kind.on_loss,
+            "over": self.kind.over,
+            "dose": f"{self.kind.bolus_nl // 1_000} ug",
             "rate": "192 ug/day",
             "previous": "",
         }
@@ -149,8 +178,8 @@ class House:
         return self.children[-1]
 
     def serve(self, *more: str) -> Process:
-        """A simulated implant on ``device``, with its truth."""
-        words = ["--model", "reference", "--link", str(self.device), "--speed", str(self.speed)]
+        """A simulated pump on ``device``, with its truth."""
+        words = ["--model", *self.kind.served, "--link", str(self.device), "--speed", str(self.speed)]
         words += ["--truth", str(self.path / "truth.jsonl"), "--control", str(self.path / "door")]
         served = self.start("serve", "-m", "sim.cli", "serve", *words, *more)
         served.wait_said("ready")
@@ -233,9 +262,9 @@ class House:
 
 
 @contextmanager
-def house(path: Path, runtime: Path, speed: int = 1) -> Iterator[House]:
+def house(path: Path, runtime: Path, speed: int = 1, kind: Kind = REFERENCE) -> Iterator[House]:
     """A house that is cleared at the end, whatever happens in it."""
-    made = House(path, runtime, speed)
+    made = House(path, runtime, speed, kind)
     try:
         yield made
     finally:

@@ -2,8 +2,10 @@
 
     mortal.py [--device PATH] [--die WHEN:WHAT:NTH] -- run PLAN --port sim:?speed=N ...
 
-WHEN is before or after, WHAT the kind of a journal record or a frame (propose, commit, stop, status), NTH which of
-them. With ``--device`` the port sim: leads to that device and not to a pump of its own.
+WHEN is before or after; NTH which of them; WHAT the kind of a journal record, or what is sent: a frame of an implant
+(propose, commit, stop, status), ``start``, which is what starts a run of any pump, or of this life's second command
+``exchange``, which is anything, and ``began``, which is anything after its start. With ``--device`` the port sim: leads
+to that device and not to a pump of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from pump_ctrl.journal import FileJournal, Record
 from pump_ctrl.live import session
 
 FRAMES: Final = {2: "status", 3: "propose", 4: "commit", 5: "stop"}
+STARTS: Final = (b"0RUN", b"irun")
+SECOND: Final = 2  # the basal comes first, then what is killed over
 
 
 class Death:
@@ -27,7 +31,17 @@ class Death:
 
     def __init__(self, text: str) -> None:
         self.when, self.what, nth = text.split(":")
-        self.left = int(nth)
+        self.left, self.intents, self.starts = int(nth), 0, 0
+
+    def named(self, data: bytes) -> str:
+        """What is sent, by the name that this death looks for."""
+        frame = FRAMES.get(data[4], "") if len(data) > 4 else ""
+        if frame == "commit" or any(word in data for word in STARTS):
+            self.starts += 1
+            return "start" if self.what == "start" else frame
+        if self.what == "began" and self.starts == SECOND:
+            return "began"
+        return "exchange" if self.what == "exchange" and self.intents == SECOND else frame
 
     def come(self, when: str, what: str) -> None:
         if (when, what) == (self.when, self.what):
@@ -42,11 +56,12 @@ def arm(death: Death) -> None:
     def mortal_append(self: FileJournal, kind: str, data: Mapping[str, object]) -> Record:
         death.come("before", kind)
         record = append(self, kind, data)
+        death.intents += kind == "intent"
         death.come("after", kind)
         return record
 
     def mortal_write(self: SerialLink, data: bytes, *, deadline_ms: int) -> None:
-        frame = FRAMES.get(data[4], "") if len(data) > 4 else ""
+        frame = death.named(data)
         death.come("before", frame)
         write(self, data, deadline_ms=deadline_ms)
         death.come("after", frame)

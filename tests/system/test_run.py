@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,6 +130,26 @@ def test_a_pump_that_runs_what_a_new_journal_does_not_know_is_stopped_before_any
 
 
 @pytest.mark.deep
+def test_a_full_disk_is_told_in_the_terminal_and_to_whoever_asks_and_the_pump_is_stopped(
+    tmp_path: Path, runtime: Path
+) -> None:
+    """F-51: no record can be written any more, and every line of the terminal comes from a record."""
+    with house(tmp_path, runtime) as here:
+        here.write_plan()
+        here.serve()
+        run = here.first_run()
+        here.wait_state("RUNNING")
+        size = here.journal.stat().st_size + 400  # room for the request, none for the dose
+        resource.prlimit(run.child.pid, resource.RLIMIT_FSIZE, (size, size))
+        answers = [here.ask("bolus") for _ in range(3)]
+        assert {answer["exit"] for answer in answers} == {5}
+        run.wait_said("ALARM journal: the journal cannot be written.")
+        assert here.status()["state"] == "FAULT"
+        assert run.end(signal.SIGTERM) == 0
+        assert "The pump is stopped: nothing flows" in run.said
+
+
+@pytest.mark.deep
 def test_another_plan_is_loaded_and_taken_up_by_the_next_life(tmp_path: Path, runtime: Path) -> None:
     with house(tmp_path, runtime) as here:
         first = here.write_plan()
@@ -190,21 +211,6 @@ def test_a_slow_reader_and_nonsense_hold_up_nothing(tmp_path: Path, runtime: Pat
         assert here.status()["state"] in ("BOLUS", "RUNNING")
         for line in lazy:
             line.close()
-
-
-@pytest.mark.deep
-def test_a_pump_that_is_not_there_or_never_answers_is_exit_4_within_its_deadline(
-    tmp_path: Path, runtime: Path
-) -> None:
-    with house(tmp_path, runtime) as here:
-        here.write_plan()
-        words = ["run", str(here.plan), "--confirm", "A", "--given", "none"]
-        code, text = here.cli(*words, "--port", str(tmp_path / "nothing"), "--journal", "a.jsonl")
-        assert (code, "there is no such port" in text) == (4, True)
-        here.serve("--fault", "silence@0:for=1h")
-        code, text = here.cli(*words, "--port", str(here.device), "--journal", "b.jsonl")
-        assert code == 4
-        assert "The pump does not answer" in text
 
 
 @pytest.mark.deep

@@ -31,7 +31,7 @@ from tests.toy_pace import DAY, HOUR, ToyPace
 STEP = 100
 LIMITS = Limits(step_nl=STEP, max_nl_per_h=1_000_000, max_steps=13)
 TIMING = Timing(
-    commit_ms=0,
+    exchange_ms=0,
     lease_ms=DAY,
     lead_ms=900_000,
     poll_ms=6 * HOUR,

@@ -145,7 +145,7 @@ BLOCKED: Final = {
         "drug-unknown:water",
     ),
     "a concentration above the hard limit": Blocked(
-        '"15 mg/mL" }', '"150 mg/mL" }«', "reservoir.drugs[0].concentration", "concentration-hard:morphine"
+        '"15 mg/mL" }', '"150 mg/mL" }«', "reservoir.drugs#1.concentration", "concentration-hard:morphine"
     ),
     "more than the hard limit in a day": Blocked(
         '[basal]\nrate = "4 mg', '[basal]«\nrate = "40 mg', "basal", "daily-hard:morphine"

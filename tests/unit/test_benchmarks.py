@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import importlib
 import os
+from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
-from benchmarks import decision, full_stack, setting, start, tick_loop
+from benchmarks import decision, full_stack, heartbeats, idle, round_trip, setting, start, tick_loop
 from pump_ctrl.therapy.plan import load_plan
 from pump_ctrl.therapy.profiles import load_profile
 from pump_ctrl.therapy.schedule import Schedule
 
-MODULES = ("decision", "full_stack", "memory", "served", "setting", "start", "tick_loop")
+MODULES = (
+    "decision", "full_stack", "heartbeats", "idle", "memory", "round_trip", "served", "setting", "start", "tick_loop",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -98,3 +102,45 @@ def test_a_decision_is_granted_every_six_and_a_half_hours_and_refused_in_between
 
 def test_the_start_is_measured_on_the_installed_script() -> None:
     assert start.script().endswith("pump-ctrl")
+
+
+def test_a_day_of_heartbeats_has_all_of_them_and_a_healthy_life() -> None:
+    wire, stack = heartbeats.looked_at(1)
+    kept = setting.figures()
+    assert 5_740 <= wire.heartbeats <= 5_761
+    assert wire.heartbeats < wire.exchanges <= 1.05 * kept["heartbeats"]["exchanges"]
+    assert wire.longest_ms <= kept["most"]["heartbeat_gap_ms"] == 15_500
+    with pytest.raises(AssertionError, match=r"400000 nL planned, .* in 2 days"):
+        heartbeats.check(stack, 2)
+
+
+def test_only_questions_for_the_status_count_as_heartbeats_and_every_pause_is_seen() -> None:
+    wire = heartbeats.Wire()
+    for at_ms, what, data in (
+        (0, "host-sent", b"\x02\x080DIS0F\x03"),
+        (20, "pump-got", b"\x02\x080DIS0F\x03"),
+        (20_000, "host-sent", b"\x02\x080STP\xb3\xf9\x03"),
+        (21_000, "host-sent", b"\x02\x080DIS0F\x03"),
+    ):
+        wire.tap(at_ms, what, data)
+    assert (wire.heartbeats, wire.exchanges, wire.longest_ms) == (2, 3, 20_000)
+
+
+def test_the_round_trip_is_one_in_safe_mode() -> None:
+    assert round_trip.settings().wire_timeout_s == 60
+
+
+@pytest.mark.parametrize("hour", [0, 13, 15, 23])
+@pytest.mark.parametrize("case", idle.CASES, ids=lambda case: case.name)
+def test_an_idle_controller_has_begun_and_has_hours_to_the_next_event(
+    case: idle.Case, hour: int, tmp_path: Path
+) -> None:
+    now = datetime(2026, 11, 22, hour, 59, 30, tzinfo=UTC)
+    plan = load_plan(idle.written(case.plan, tmp_path, now))
+    begun_ms = int(now.timestamp()) * 1_000 - plan.start_utc_ms
+    schedule = Schedule(plan, load_profile(plan.pump))
+    bolus, change = schedule.next_slot(begun_ms), schedule.next_change(begun_ms)
+    assert begun_ms == 30_000
+    assert bolus is not None
+    assert change is not None
+    assert min(bolus.at_ms, change) - begun_ms > 6 * 3_600_000

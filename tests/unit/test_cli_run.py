@@ -81,7 +81,7 @@ def test_a_plan_that_nobody_approved_is_not_run_and_nothing_is_made(tmp_path: Pa
     [
         (("nothing.toml",), 3, "nothing.toml"),
         ((EXAMPLE, "--pump", "implant-99"), 3, "implant-99"),
-        ((EXAMPLE, "--pump", "implant-20"), 3, "no pump is run on another one's plan"),
+        ((EXAMPLE, "--pump", "implant-20"), 3, "A plan is signed and run for its own pump"),
         ((EXAMPLE, "--for", "10"), 3, "10"),
         ((EXAMPLE, "--formulary", "nothing.toml"), 3, "nothing.toml"),
     ],

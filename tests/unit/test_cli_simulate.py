@@ -214,6 +214,7 @@ def test_after_a_month_the_days_are_put_together_to_weeks() -> None:
     line = [(0.0, 0.0), (45 * 86_400.0, 45 * 400_000.0)]
 
     class Curves:
+        labels = ((0.0, {"baclofen": plan.primary.concentration.pg_per_ml}),)
         events: Final = [(t, "x" * 500) for t in range(100)]
         planned: Final = line
         delivered: Final = line

@@ -218,6 +218,14 @@ def test_another_user_is_not_heard(
         assert client.sock.recv(10) == b""
 
 
+def test_the_controller_of_another_user_is_not_asked(
+    server: ConsoleServer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pump_ctrl.console.client.peer_uid", lambda _sock: os.getuid() + 1)
+    with pytest.raises(NobodyError, match="it belongs to another user"):
+        Connection(path)
+
+
 def test_who_watches_and_does_not_read_is_dropped_and_holds_up_nobody(
     server: ConsoleServer, path: Path
 ) -> None:

@@ -144,6 +144,7 @@ def test_nothing_is_asked_while_an_outcome_is_unknown() -> None:
     b.run_to(22 * HOUR + 600_000)
     asked = len(b.asks)
     assert b.controller.state is State.UNCERTAIN
+    assert len(b.evidence) <= 45, "the pump is asked again and again what became of it"
     b.ask(RequestKind.PATIENT_BOLUS)
     assert b.boluses()[-1] == ("r1", "refused", "not-running")
     assert len(b.asks) == asked

@@ -440,6 +440,20 @@ def test_d16_plan_time_set_back_by_a_confirm_leaves_no_silent_gap() -> None:
     check_sums(stack)
 
 
+@pytest.mark.parametrize("minutes", [-60, 60])
+def test_d16_a_run_that_goes_on_over_a_confirm_is_closed_in_its_own_time(minutes: int) -> None:
+    stack = healthy(plan(SIMPLE, on_loss={"hold": "4 h"}))
+    stack.run_to(10 * HOUR)
+    stack.clock.jump_wall(minutes * MINUTE)
+    stack.restart()
+    assert stack.controller.run is not None  # left alone, as the plan says
+    confirm(stack)
+    assert records(stack, "cut")[-1]["why"] == "plan time was moved"
+    check_sums(stack)
+    stack.run_to(12 * HOUR)
+    check_sums(stack)
+
+
 def test_d16_each_slot_is_given_once_though_plan_time_goes_back_over_it() -> None:
     stack = healthy(a_plan())
     stack.run_to(14 * HOUR + 30 * MINUTE)

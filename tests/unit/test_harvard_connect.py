@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -164,6 +165,6 @@ def test_another_pump_on_the_line_gets_nothing_until_the_first_is_back() -> None
     ("owner", "over"),
     [(0, {}), (2**32, {}), (True, {}), (5, {"address": 100}), (5, {"address": -1}), (5, {"max_steps": 2})],
 )
-def test_settings_that_no_such_pump_has_are_a_mistake_of_the_caller(owner: int, over: dict[str, int]) -> None:
+def test_settings_that_no_such_pump_has_are_a_mistake_of_the_caller(owner: int, over: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"must be|1 step"):
         HarvardDriver(PaperLink(PaperPump()), owner, replace(SETTINGS, **over))

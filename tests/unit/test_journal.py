@@ -160,6 +160,7 @@ def test_a_record_in_memory_takes_well_under_a_kilobyte(clock: VirtualClock) -> 
 
 
 def test_a_second_writer_is_refused_until_the_first_lets_go(path: Path, clock: VirtualClock) -> None:
+    """S-33."""
     first = FileJournal.create(path, clock, ABOUT)
     with pytest.raises(JournalError, match="another controller is writing it"):
         FileJournal.open(path, clock)

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+import tty
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -258,6 +259,18 @@ def test_two_links_to_one_place_are_refused_with_the_process_and_close_gives_it_
     opened("socket://pump:7000", clock, tmp_path).close()
 
 
+def test_a_port_that_somebody_took_while_it_was_lost_is_not_opened_again(
+    link: SerialLink, port: FakePort, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """S-33."""
+    link.close()
+    other = opened("socket://pump:7000", clock, tmp_path)
+    with pytest.raises(LinkError, match="is in use by process"):
+        link.reopen()
+    other.close()
+    link.reopen()
+
+
 def test_a_lock_file_that_cannot_be_made_is_a_sentence(
     port: FakePort, clock: VirtualClock, tmp_path: Path
 ) -> None:
@@ -279,6 +292,111 @@ def test_a_real_device_is_marked_exclusive_and_a_pty_is_not(
             patch.setattr("pump_ctrl.drivers.link.os.ttyname", at.ttyname)
             opened("/dev/x", clock, tmp_path).close()
         assert marked == expected
+
+
+@pytest.fixture
+def direct(clock: VirtualClock, tmp_path: Path) -> Iterator[tuple[SerialLink, Callable[[bytes], int], int]]:
+    """A link on a pty, whose clock does not move, so that it never waits; how the pump speaks; the pump's end."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    made = opened(os.ttyname(slave), clock, tmp_path)
+    yield made, lambda data: os.write(master, data), master
+    made.close()
+    os.close(slave)
+    os.close(master)
+
+
+Direct = tuple[SerialLink, Callable[[bytes], int], int]
+
+
+def test_a_serial_port_is_read_and_written_directly_and_gives_what_has_come(direct: Direct) -> None:
+    link, speak, far = direct
+    assert link.read(deadline_ms=0) == b""
+    assert not link.wait(0)
+    speak(b"\x02S\x11\x13\r\x03")
+    assert link.wait(9_000)
+    assert link.read(deadline_ms=0) == b"\x02S\x11\x13\r\x03"
+    link.write(b"DIS\r", deadline_ms=5_500)
+    assert os.read(far, 100) == b"DIS\r"
+
+
+def test_a_serial_port_that_is_full_takes_the_rest_when_it_can_and_else_says_so(
+    direct: Direct, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, _, far = direct
+    taken, all_of_it = [3, 0, 4, 100], b"0123456789"
+
+    def little(number: int, data: bytes) -> int:
+        if not (count := taken.pop(0)):
+            raise BlockingIOError
+        return write(number, data[:count])
+
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr("pump_ctrl.drivers.link.os.write", little)
+        link.write(all_of_it, deadline_ms=5_500)
+    got = b""
+    while len(got) < len(all_of_it):  # the kernel may hand it over in pieces
+        got += os.read(far, 100)
+    assert got == all_of_it
+    with pytest.raises(LinkError, match="does not take the bytes"):
+        link.write(bytes(1_000_000), deadline_ms=clock.boot_ms())
+    with pytest.raises(LinkError, match="is closed"):
+        link.read(deadline_ms=0)
+
+
+def test_a_port_that_tells_of_bytes_and_gives_none_is_lost_and_not_looked_at_for_ever(
+    direct: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, speak, _ = direct
+    speak(b"x")
+    with monkeypatch.context() as patch:
+        patch.setattr("pump_ctrl.drivers.link.os.read", lambda number, size: b"")
+        with pytest.raises(
+            LinkError, match=r"was lost while receiving: .*it is gone, or another program reads it"
+        ):
+            link.read(deadline_ms=5_500)
+    assert link.fileno() is None
+    link.reopen()
+    assert link.fileno() is not None
+
+
+def test_a_pump_whose_bytes_are_gone_again_is_waited_for_until_the_deadline(
+    direct: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, speak, _ = direct
+    speak(b"x")
+    gone = [True, False]
+
+    def once(number: int, size: int) -> bytes:
+        if gone.pop(0):
+            raise BlockingIOError
+        return read(number, size)
+
+    read = os.read
+    with monkeypatch.context() as patch:
+        patch.setattr("pump_ctrl.drivers.link.os.read", once)
+        assert link.read(deadline_ms=5_500) == b"x"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda link: link.read(deadline_ms=0),
+        lambda link: link.wait(5_500) and link.read(deadline_ms=0),
+        lambda link: link.write(b"STP\r", deadline_ms=5_500),
+    ],
+    ids=["read", "wait", "write"],
+)
+def test_a_pty_without_its_other_end_is_a_lost_port(
+    use: Callable[[SerialLink], object], clock: VirtualClock, tmp_path: Path
+) -> None:
+    master, slave = os.openpty()
+    link = opened(os.ttyname(slave), clock, tmp_path)
+    os.close(slave)
+    os.close(master)
+    with pytest.raises(LinkError, match="was lost while"):
+        use(link)
 
 
 def test_pyserial_is_imported_only_when_a_port_is_opened() -> None:

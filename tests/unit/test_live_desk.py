@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -75,14 +76,14 @@ def test_a_request_is_on_disk_before_anything_is_sent(
     send = bench.stack.wire.send
 
     def spy(data: bytes, at_ms: int) -> None:
-        at_send.append(bench.kinds("console", "intent"))
+        at_send.append(bench.kinds("console", "request", "intent"))
         send(data, at_ms)
 
     monkeypatch.setattr(type(bench.stack.wire), "send", lambda _self, data, at_ms: spy(data, at_ms))
     monkeypatch.setattr(bench.stack._link, "_wire", bench.stack.wire)
     bench.ask("bolus")
     assert at_send
-    assert all("console" in found for found in at_send)
+    assert all({"console", "request"} <= set(found) for found in at_send)
 
 
 def test_a_request_that_cannot_be_written_is_not_done(
@@ -93,7 +94,7 @@ def test_a_request_that_cannot_be_written_is_not_done(
 
     monkeypatch.setattr(bench.journal._journal, "append", full)
     assert bench.ask("bolus").exit == 5
-    assert bench.stack.controller.state is State.RUNNING
+    assert bench.stack.controller.state is State.FAULT  # a disk that fails stops the pump, whoever finds it
     monkeypatch.undo()
     assert bench.boluses_begun() == 0
 
@@ -147,9 +148,21 @@ def test_a_restart_is_confirmed_by_name_and_code_only(bench: DeskBench) -> None:
     assert other.exit == 3
     assert f"--confirm NAME {code}" in other.text
     assert bench.stack.controller.state is State.WAITING
-    assert bench.ask("resume", "r3", by="Ann", code=code).text.startswith("Confirmed by Ann.")
+    assert bench.ask("resume", "r3", by="Ann", code=code).text == "Confirmed by Ann. The plan goes on."
     assert bench.stack.controller.state is State.RUNNING
     assert bench.ask("resume", "r4", by="Ann", code=code).exit == 3  # there is nothing to confirm any more
+
+
+def test_a_confirm_under_an_alarm_that_forbids_all_does_not_say_that_the_plan_goes_on(
+    bench: DeskBench,
+) -> None:
+    bench.stack.guard.raise_alarm("over-delivery", "the counter shows too much")
+    bench.restart()
+    answer = bench.ask("resume", "r", by="Ann", code=bench.stack.guard.reconciliation().code)
+    assert answer.text.startswith(
+        "Confirmed by Ann. Nothing is given while these alarms last: over-delivery."
+    )
+    assert bench.stack.controller.state is State.FAULT
 
 
 def test_a_confirm_that_moves_plan_time_says_by_how_much(bench: DeskBench) -> None:
@@ -167,7 +180,7 @@ def test_an_acknowledge_tells_what_stays_active(bench: DeskBench) -> None:
 
 
 def test_a_refill_counts_the_residual_on_top(bench: DeskBench) -> None:
-    assert bench.ask("refill", by="Ann", volume="30 mL").exit == 0
+    assert bench.ask("refill", by="Ann", filled="30 mL").exit == 0
     assert bench.stack.guard.filled_nl == 31_400_000
     low, high = (bench.status()["reservoir_nl"][end] for end in ("low", "high"))
     assert 29_990_000 <= low <= 30_000_000
@@ -176,7 +189,7 @@ def test_a_refill_counts_the_residual_on_top(bench: DeskBench) -> None:
 
 @pytest.mark.parametrize("volume", ["0 mL", "41 mL", "40", "lots", "-1 mL", "1e3 mL"])
 def test_a_refill_that_cannot_be_is_refused(bench: DeskBench, volume: str) -> None:
-    assert bench.ask("refill", by="Ann", volume=volume).exit == 3
+    assert bench.ask("refill", by="Ann", filled=volume).exit == 3
     assert bench.kinds("refill") == []
 
 
@@ -190,6 +203,8 @@ def test_an_unsettled_command_is_resolved_by_name_and_reason(bench: DeskBench) -
     assert bench.ask("resolve", "3", command="12", by="Ann", reason="looked").exit == 3
     assert bench.ask("resolve", "4", command=open_id, by="Ann", reason="looked").exit == 0
     assert bench.stack.guard.unsettled is None
+    kinds = [record.kind for record in bench.journal.records()]
+    assert kinds[kinds.index("resolve") + 1] == "stop"  # S-08: before anything else is written
 
 
 def test_what_the_console_does_not_know_is_refused_and_not_written(bench: DeskBench) -> None:
@@ -205,3 +220,86 @@ def test_a_request_that_was_cut_short_is_told_so_and_never_done_again(bench: Des
     assert answer.exit == 4
     assert "not done again" in answer.text
     assert bench.boluses_begun() == 0
+
+
+def test_for_a_minute_after_a_kill_a_refusal_says_for_how_long_and_then_the_pump_listens(
+    bench: DeskBench,
+) -> None:
+    """docs/reference-protocol.md, ownership: a pump takes another controller 60 s after the last word of the one."""
+    bench.stack.guard.read_status()
+    bench.restart()
+    assert bench.status()["busy_s"] == 61
+    bench.stack.run_to(HOUR + 20_000)
+    bench.stack.confirm()
+    refused = bench.ask("bolus", "key-1")
+    assert refused.exit == 3
+    assert refused.text == (
+        "Refused: the pump refused: busy. Nothing was given by it. The pump may still listen to a controller before "
+        "this one; it takes new commands in 41 s at most. Ask again then."
+    )
+    bench.stack.run_to(HOUR + 62_000)
+    assert bench.status()["busy_s"] is None
+    assert bench.ask("bolus", "key-2").exit == 0
+
+
+def test_a_refusal_says_what_has_to_be_typed_before_the_plan_goes_on(bench: DeskBench) -> None:
+    assert bench.ask("resume", "1").text == "Refused: nothing is paused or stopped, the state is RUNNING."
+    assert bench.ask("pause", "2").exit == 0
+    paused = bench.ask("bolus", "3").text
+    assert paused.endswith("Nothing was given by it. To go on: pump-ctrl resume")
+    bench.stack.runner.raise_alarm("over-delivery", "")
+    assert bench.ask("resume", "4").text.endswith("alarms last: over-delivery. What to do: pump-ctrl status")
+    assert bench.ask("ack", "5", by="Ann").text.endswith(
+        "When you know, type:\n  pump-ctrl resolve over-delivery --by NAME --reason TEXT"
+    )
+    assert bench.ask("resolve", "6", command="over-delivery", by="Ann", reason="seen").exit == 0
+    bench.restart()
+    code = bench.stack.guard.reconciliation().code
+    for verb in ("bolus", "pause", "prime"):
+        refused = bench.ask(verb, f"w-{verb}")
+        assert refused.exit == 3
+        assert refused.text.endswith(f"To go on: pump-ctrl resume --confirm NAME {code}")
+
+
+def test_an_alarm_that_lets_the_basal_run_is_not_told_as_one_that_stops_it(bench: DeskBench) -> None:
+    bench.ask("pause", "1")
+    bench.stack.guard.raise_alarm("reservoir-low", "")
+    assert bench.ask("bolus", "2").text.endswith("To go on: pump-ctrl resume")
+
+
+def fails_at(bench: DeskBench, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """The disk is full from the first record of that kind on."""
+    append, full = bench.journal._journal.append, [False]
+
+    def perhaps(kind: str, data: Mapping[str, object]) -> object:
+        full[0] |= kind == failing
+        if full[0]:
+            raise JournalError("no space left on the device")
+        return append(kind, data)
+
+    monkeypatch.setattr(bench.journal._journal, "append", perhaps)
+
+
+def test_a_bolus_whose_intent_cannot_be_written_is_told_as_not_given(
+    bench: DeskBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails_at(bench, monkeypatch, "intent")
+    answer = bench.ask("bolus")
+    assert answer.exit == 5
+    assert answer.text.startswith("Nothing was given by it: no space left")
+    assert bench.unknown_to_the_journal() == set()
+    assert bench.stack.world.implant.delivery.run is None  # and what ran is stopped
+
+
+def test_a_bolus_whose_outcome_cannot_be_written_is_told_as_not_known(
+    bench: DeskBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails_at(bench, monkeypatch, "outcome")
+    assert bench.ask("bolus").exit == 4
+
+
+def test_a_pause_with_a_full_disk_says_that_the_pump_stopped(
+    bench: DeskBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails_at(bench, monkeypatch, "stop")
+    assert bench.ask("pause").text == "Paused. The pump confirmed that it stopped."

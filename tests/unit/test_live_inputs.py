@@ -115,6 +115,21 @@ def test_a_trial_waits_as_much_shorter_as_its_time_is_faster(
     assert 30 <= (time.monotonic_ns() - began) // 1_000_000 <= 500
 
 
+def test_no_wait_is_longer_than_ten_seconds_as_it_does_not_count_through_a_suspend(
+    console: ConsoleServer, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F-44."""
+    waits: list[int] = []
+
+    def poll(_inputs: Inputs, _line: int | None, timeout_ms: int) -> set[int]:
+        waits.append(timeout_ms)
+        return set()
+
+    monkeypatch.setattr(Inputs, "_poll", poll)
+    Inputs(CLOCK, lambda: None, console, signals, lambda: FAR).wait(FAR)
+    assert waits == [10_000]
+
+
 def test_a_link_without_a_descriptor_or_with_a_dead_one_is_not_waited_for() -> None:
     class Lost:
         def fileno(self) -> int | None:

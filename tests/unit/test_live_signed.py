@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,14 @@ def test_a_plan_that_was_changed_after_signing_is_refused(plan: Path) -> None:
         shelf().signed(plan)
 
 
+def test_a_plan_that_was_signed_under_other_drug_limits_is_refused(plan: Path) -> None:
+    """S-14, F-55."""
+    sign(plan)
+    other = Shelf(profile("implant-40"), replace(formulary(), sha256="0" * 64), ())
+    with pytest.raises(NotAllowed, match=r"Changed since C-PATIENT-BOLUS was approved: formulary, limits\. "):
+        other.signed(plan)
+
+
 def test_a_plan_of_another_pump_is_refused(plan: Path) -> None:
     sign(plan)
     with pytest.raises(NotAllowed, match="is for the pump implant-40, this is implant-20"):
@@ -110,6 +119,12 @@ def test_a_dose_before_is_counted_for_every_drug_of_the_mixture() -> None:
         "bupivacaine": 6_000_000_000,
         "clonidine": 60_000_000,
     }
+
+
+def test_a_dose_before_is_rounded_up() -> None:
+    """S-16: 1 pg of 15 mg/mL went with 4/3 pg of 20 mg/mL."""
+    plan = load_plan(EXAMPLES / "c-patient-bolus.toml")
+    assert given_doses("0.000001 ug", plan) == {"morphine": 1, "bupivacaine": 2, "clonidine": 1}
 
 
 @pytest.mark.parametrize("text", ["", "much", "4.5", "1 mL", "-1 mg", "nan ug"])

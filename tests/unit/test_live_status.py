@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from pump_ctrl.cli.run_text import status_lines
+from pump_ctrl.cli.main import cli
+from pump_ctrl.cli.run_text import STATES, found_lines, status_lines
 from pump_ctrl.controller.events import RequestKind
 from pump_ctrl.live.advice import ADVICE
 from pump_ctrl.safety.alarms import TABLE
@@ -19,7 +22,7 @@ from tests.whole_stack import HOUR, MINUTE
 KEYS = {
     "schema", "journal", "state", "plan", "utc_offset_ms", "plan_utc_ms", "plan_s", "rate_nl_per_h",
     "planned_rate_nl_per_h", "volume_nl", "reservoir_nl", "run", "next", "alarms", "pump", "unsettled",
-    "reconciliation",
+    "reconciliation", "busy_s", "witness",
 }  # fmt: skip
 
 
@@ -111,6 +114,7 @@ def test_an_unsettled_command_is_shown_with_what_to_type(bench: DeskBench) -> No
     bench.ask("bolus")
     found = bench.status()
     assert found["unsettled"]["volume_nl"] >= BOLUS_NL
+    assert found["unsettled"]["bolus_nl"] == BOLUS_NL
     assert f"pump-ctrl resolve {found['unsettled']['id']} --by NAME" in "\n".join(
         status_lines(found, bench.path)
     )
@@ -123,3 +127,28 @@ def test_a_run_that_the_pump_has_just_begun_shows_its_rate(tmp_path: Path) -> No
         made.stack.run_to(made.stack.elapsed_ms + 1)
     assert made.stack.controller.plan_ms(made.stack.clock.boot_ms()) < run.from_ms
     assert made.status()["rate_nl_per_h"] == 8_000
+
+
+def test_what_a_person_stopped_is_told_to_hold_nothing_after_a_restart(bench: DeskBench) -> None:
+    bench.restart()
+    assert bench.status()["next"]["hold_ends_utc_ms"] is not None
+    bench.ask("stop", "s")
+    bench.restart()
+    assert bench.status()["next"]["hold_ends_utc_ms"] is None
+    assert "Nothing flows now." in found_lines(bench.status(), bench.plan, bench.path)
+
+
+PLACEHOLDERS = {"NAME": "Ann", "TEXT": "looked", "VOLUME": "3 mL", "CODE": "0a1b2c3d", "ID": "1f"}
+WORDS = "|".join([r"--[a-z-]+", r"[A-Z]+\b", *(rf"{row.code}\b" for row in TABLE)])
+TYPED = re.compile(rf"pump-ctrl ([a-z]+)((?: (?:{WORDS}))*)")
+
+
+@pytest.mark.parametrize("text", [*ADVICE.values(), *STATES.values()])
+def test_every_command_that_is_printed_is_one_when_its_placeholders_are_filled(text: str) -> None:
+    for verb, rest in TYPED.findall(text):
+        command = cli.get_command(click.Context(cli), verb)
+        assert command is not None
+        words = [PLACEHOLDERS.get(word, word) for word in rest.split()]
+        if verb == "resume" and "--confirm" not in words:
+            assert words == []
+        command.make_context(verb, words)  # raises a usage error for what is missing or unknown

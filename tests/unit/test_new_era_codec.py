@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from binascii import crc_hqx
 from fractions import Fraction
 from itertools import pairwise
@@ -113,6 +114,16 @@ def test_short_forms_of_numbers_are_read(text: str, thousandths: int) -> None:
 def test_what_is_no_number_is_not_read(text: str) -> None:
     with pytest.raises(WireError):
         codec.parse_number(text)
+
+
+@given(st.text("0123456789.,-+_eE \u00b2\u0661", max_size=10))
+def test_a_number_is_read_where_it_has_the_form_that_the_specification_gives_it(text: str) -> None:
+    found = re.fullmatch(r"([0-9]{0,4})(?:\.([0-9]{0,3}))?", text)
+    if found is None or not (found[1] or found[2]):
+        with pytest.raises(WireError, match="is no number"):
+            codec.parse_number(text)
+    else:
+        assert codec.parse_number(text) == Fraction("0" + text.rstrip(".") if "." in text else text) * 1_000
 
 
 # ---- frames ----
@@ -228,6 +239,51 @@ def test_what_is_framed_is_found_however_it_is_cut(text: str, safe_mode: bool, c
 
 
 # ---- replies ----
+
+
+MESSAGES = st.one_of(
+    st.builds(
+        lambda volume: f"00II{volume // 1_000}.{volume % 1_000:03d}"[:9] + "W0.000UL",
+        st.integers(0, 9_999_999),
+    ),
+    st.sampled_from(
+        ["00S", "00A?R", "07S", "00S?NA", "00TPAS60", "00SI0.000W0.000UL", "00Z", "0", "00\xe9S"]
+    ),
+)
+FRAMED = st.one_of(
+    st.builds(safe, MESSAGES),
+    st.builds(lambda text: b"\x02" + text.encode("latin-1") + b"\x03", MESSAGES),
+)
+
+
+@given(
+    st.lists(FRAMED | st.binary(max_size=4), max_size=3).map(b"".join),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 255)), max_size=2),
+)
+def test_bytes_that_are_remembered_are_the_reply_that_a_plain_decoder_makes_of_them(
+    data: bytes, flips: list[tuple[int, int]]
+) -> None:
+    spoilt = bytearray(data)
+    for at, bits in flips:
+        if at < len(spoilt):
+            spoilt[at] ^= bits
+    for received in (data, bytes(spoilt), data):
+        for mode in (True, False, None):
+            decoder = made(mode)
+            found = texts(decoder, received)
+            only = len(found) == 1 and not decoder.noise and not decoder.partial
+            try:
+                reply = codec.parse_reply(found[0]) if only else None
+            except WireError:
+                reply = None
+            assert codec.only_reply(received, mode) == reply
+
+
+def test_what_is_remembered_has_a_bound() -> None:
+    for memo in (codec.only_reply, codec.parse_counter, codec.parse_reply, codec.encode):
+        size = memo.cache_parameters()["maxsize"]
+        assert size is not None
+        assert size <= 8_192
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,23 @@ def test_a_power_up_is_a_new_epoch_and_wants_a_new_identify(timed: bool) -> None
     assert told.alarms == frozenset()
 
 
+def test_after_a_line_that_was_lost_the_pump_has_to_be_met_again() -> None:
+    """F-19: it may be another one."""
+    pump = OraclePump()
+    driver, link = met(pump)
+    acked(driver.deliver(permit((60_000, HOUR))))
+    write = link.write
+
+    def lost(data: bytes, *, deadline_ms: int) -> None:
+        raise LinkError("The port was lost.")
+
+    link.write = lost  # type: ignore[method-assign]
+    assert isinstance(driver.read_status(), Unknown)
+    link.write = write  # type: ignore[method-assign]
+    assert driver.deliver(permit((25_000, HOUR), number=8)) == Refused("not-identified")
+    assert pump.runs == 1
+
+
 def test_a_counter_that_somebody_cleared_is_a_new_epoch_and_no_credit() -> None:
     pump = OraclePump()
     driver, link = met(pump)
@@ -339,6 +356,16 @@ def test_a_stop_that_an_alarm_answers_is_sent_again() -> None:
     assert acked(driver.stop()).state is PumpState.IDLE
     assert link.sent[:3] == ["STP", "STP", "STP"]
     assert pump.prompt == "S"
+
+
+def test_fluid_that_the_pump_drew_in_is_told() -> None:
+    """F-32."""
+    pump = OraclePump()
+    driver, _ = met(pump)
+    pump._dis = lambda: "I0.000W1.000UL"  # type: ignore[method-assign]
+    status = driver.read_status()
+    assert isinstance(status, PumpStatus)
+    assert (status.delivered_nl, status.alarms) == (0, frozenset({"withdrawn"}))
 
 
 def test_ticks_grow_and_the_counter_never_falls_within_an_epoch() -> None:

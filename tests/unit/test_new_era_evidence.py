@@ -10,6 +10,7 @@ from pump_ctrl.drivers.base import (
     Given,
     NotGiven,
     Nothing,
+    PumpStatus,
     Unknown,
 )
 from tests.unit.new_era_kit import HOUR, MINUTE, OracleLink, OraclePump, permit
@@ -103,6 +104,24 @@ def test_a_pump_that_another_session_started_is_told_only_when_it_stands_still()
     assert isinstance(found, Given)
     assert found.ended
     assert found.lo_nl <= pump.given <= found.hi_nl <= found.lo_nl + 20
+
+
+def test_what_a_person_ran_after_a_power_cut_is_not_all_that_the_permit_gave() -> None:
+    """F-68: the counter since then says nothing of what was before."""
+    pump = OraclePump()
+    driver, link = met(pump)
+    asked = permit((60_000, HOUR))
+    acked(driver.deliver(asked))
+    link.wait(HOUR // 2)
+    other, _ = met(pump, link)
+    pump.power_cycle()
+    assert isinstance(other.read_status(), PumpStatus)
+    pump._run()  # by its keys
+    link.wait(6 * MINUTE)
+    acked(other.stop())
+    found = other.evidence(asked.id)
+    assert isinstance(found, Given)
+    assert (found.lo_nl, found.hi_nl, found.ended) == (0, 10_000_000, True)
 
 
 def test_a_run_that_comes_late_is_seen_after_the_second_of_silence() -> None:

@@ -10,7 +10,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pump_ctrl.drivers import new_era_codec as codec
 from pump_ctrl.drivers.base import (
     Acked,
     Given,
@@ -27,7 +30,7 @@ from pump_ctrl.drivers.base import (
 from pump_ctrl.drivers.new_era import NewEraDriver
 from pump_ctrl.drivers.new_era_exchange import Conversation, Silence
 from pump_ctrl.errors import LinkError
-from tests.unit.new_era_kit import HOUR, MINUTE, SETTINGS, Meddle, OracleLink, OraclePump, permit
+from tests.unit.new_era_kit import HOUR, MINUTE, SETTINGS, Meddle, OracleLink, OraclePump, basic, permit, safe
 
 EXCHANGES = 40  # of this deliver
 OLD = permit((40_000, HOUR), number=6)
@@ -343,3 +346,61 @@ def test_an_exchange_asks_once_and_leaves_asking_again_to_others() -> None:
     assert link.now == 1_500
     assert isinstance(talk.ask("RUN"), Silence)  # VER was not answered, so RUN has not left
     assert link.sent == ["DIS", "VER"]
+
+
+class Recording:
+    """A link on which bytes arrive at given times, whatever is asked."""
+
+    simulated = True
+
+    def __init__(self) -> None:
+        self.now, self.arrivals, self.sent = 0, list[tuple[int, bytes]](), list[bytes]()
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def write(self, data: bytes, *, deadline_ms: int) -> None:
+        self.sent.append(data)
+
+    def read(self, *, deadline_ms: int) -> bytes:
+        soon = [at for at, _ in self.arrivals if at <= max(deadline_ms, self.now)]
+        self.now = max(self.now, min(soon, default=deadline_ms))
+        data = b"".join(piece for at, piece in self.arrivals if at <= self.now)
+        self.arrivals = [row for row in self.arrivals if row[0] > self.now]
+        return data
+
+    def close(self) -> None:
+        pass
+
+
+COUNTED = "00II12.34W0.000UL"
+PIECES = st.sampled_from(
+    [safe(COUNTED), safe(COUNTED), safe("00SNE1000V3.923"), safe("00A?S"), safe("07S"), safe("00S?NA"), safe("00Z"),
+     basic(COUNTED), safe(COUNTED)[:9], safe(COUNTED)[9:], safe(COUNTED) + safe("00A?R"), safe(COUNTED) + b"\r\n",
+     b"\x02\x2f0", b"\xff"]
+)  # fmt: skip
+AFTER = st.sampled_from([-300, 0, 10, 499, 500, 501, 900])  # ms after the question
+EXCHANGED = st.lists(st.lists(st.tuples(AFTER, PIECES), max_size=3), min_size=1, max_size=5)
+
+
+def conversation(course: list[list[tuple[int, bytes]]], mode: bool | None) -> list[object]:
+    """What comes of asking again and again, and of listening in between."""
+    link, alarms, seen = Recording(), list[str](), list[object]()
+    talk = Conversation(link, 0, alarms.append)
+    talk._decoder.safe = mode
+    for pieces in course:
+        link.now += 300
+        link.arrivals += [(link.now + after, data) for after, data in pieces]
+        talk.listen()
+        seen += [talk.ask("DIS", codec.COUNTER), list(alarms), talk.noise, talk.mean_ms, talk.at_ms, link.now]
+    return [*seen, link.sent]
+
+
+@given(EXCHANGED, st.sampled_from([True, False, None]))
+def test_a_conversation_that_remembers_replies_is_the_one_that_decodes_each_of_them(
+    course: list[list[tuple[int, bytes]]], mode: bool | None
+) -> None:
+    remembered = conversation(course, mode)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "only_reply", lambda data, mode: None)
+        assert remembered == conversation(course, mode)

@@ -108,3 +108,24 @@ def test_the_sum_is_the_truth_to_one_unit_a_clear_and_never_above_it(
             at += 10
             meter.take(shown(truth - base), at)
     assert meter.lives == 0
+
+
+CLEARS = st.sampled_from([False, False, False, True])
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 1_000, 60_000]), st.integers(-3, 40), CLEARS), max_size=30))
+def test_a_reading_is_followed_just_where_it_is_plausible(course: list[tuple[int, int, bool]]) -> None:
+    """Steps of 500 nL at a pump that makes 10,000 nL a second; below zero the counter rolls over or falls."""
+    meter, plain, at_ms, at_nl = Meter(FASTEST), Meter(FASTEST), 0, 9_999_000
+    for gone_ms, steps, clear in course:
+        at_ms, at_nl = at_ms + gone_ms, (at_nl + 500 * steps) % 10_000_000
+        if clear:
+            meter.expect_clear()
+            plain.expect_clear()
+            at_nl = at_nl if steps % 2 else 0
+        counter = shown(at_nl)
+        plausible = plain.is_plausible(counter, at_ms)
+        if plausible:
+            plain.take(counter, at_ms)
+        assert meter.follow(counter, at_ms) is plausible
+        assert vars(meter) == vars(plain)

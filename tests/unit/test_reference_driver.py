@@ -194,6 +194,19 @@ def test_an_expired_permit_sends_nothing(driver: ReferenceDriver, link: Scripted
     assert link.sent == []
 
 
+@pytest.mark.parametrize(("after", "told"), [(0, []), (1, [PROPOSE])])
+def test_a_stop_that_is_asked_for_before_the_commit_leaves_it_unsent(
+    after: int, told: list[int], link: ScriptedLink
+) -> None:
+    """S-08, D-01."""
+    known = 10**9
+    driver = ReferenceDriver(link, OWNER, stop_requested=lambda: len(link.sent) >= known + after)
+    driver.identify()
+    known = len(link.sent)
+    assert driver.deliver(permit()) == Refused("stop-requested")
+    assert types(link)[known:] == told
+
+
 @pytest.mark.parametrize(("at_ms", "sent"), [(400, [PROPOSE]), (401, [PROPOSE, COMMIT])])
 def test_a_permit_that_expires_during_the_proposal_is_not_committed(
     at_ms: int, sent: list[int], driver: ReferenceDriver, link: ScriptedLink
@@ -310,6 +323,14 @@ def test_a_commit_is_acked_only_by_a_result_that_says_it_was_in_force(
 ) -> None:
     link.on[COMMIT] = answering(lambda r: r.reply(link.epoch, result(9, what) + link.status()))
     assert isinstance(driver.deliver(permit()), kind)
+
+
+def test_a_stop_that_a_running_pump_answers_is_not_known(driver: ReferenceDriver, link: ScriptedLink) -> None:
+    """S-09, F-30."""
+    link.on[STOP] = answering(lambda r: r.reply(link.epoch, link.status(state=1)))
+    assert isinstance(driver.stop(), Unknown)
+    link.on = {}
+    assert isinstance(driver.stop(), Acked)
 
 
 def test_the_result_of_another_id_acks_nothing(driver: ReferenceDriver, link: ScriptedLink) -> None:

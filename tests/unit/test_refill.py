@@ -28,6 +28,7 @@ from pump_ctrl.drivers.base import Nothing, Unknown
 from pump_ctrl.errors import JournalError, NotAllowed
 from pump_ctrl.safety.ask import Purpose
 from pump_ctrl.therapy.plan import load_plan
+from pump_ctrl.therapy.refill import Filling
 from tests.system_plans import PLANS
 from tests.toy_pace import HOUR
 from tests.unit.fake_bench import LIMITS, TIMING, FakeBench, ToySchedule, ToyTerms, written
@@ -310,14 +311,14 @@ def test_a_new_path_is_primed_after_stop_and_resume_and_the_guard_agrees(restart
 def test_a_refill_without_a_name_or_without_a_journal_is_refused() -> None:
     stack = primed_stack()
     with pytest.raises(NotAllowed):
-        stack.runner.refill("", 1_000_000)
+        stack.runner.refill("", Filling(1_000_000, 0))
 
     def full(kind: str, data: object) -> None:
         raise JournalError(f"no room for {kind} {data}")
 
     stack.journal.append = full  # type: ignore[method-assign,assignment]
     with pytest.raises(JournalError):
-        stack.runner.refill("a person", 1_000_000)
+        stack.runner.refill("a person", Filling(1_000_000, 0))
 
 
 def test_a_refill_while_the_outcome_is_unknown_leaves_it_unknown() -> None:

@@ -271,6 +271,12 @@ def test_the_finding_has_the_level_of_the_table_and_says_more_than_its_code(code
     assert found.field
 
 
+def test_findings_count_drugs_boluses_and_steps_from_1_as_the_reader_of_the_file_does() -> None:
+    fields = {item.field for reviewed, _ in CASES.values() for item in findings(reviewed())}
+    counted = {field for field in fields if any(sign in field for sign in "#[0123456789")}
+    assert counted == {"bolus#1.dose", "reservoir.drugs#1.concentration", "titration.step#1"}
+
+
 def test_minimum_mode_needs_a_pump_that_has_it() -> None:
     bench = plan(pump="ne-1000-bd-10ml", filled="9 mL", alarm="1 mL", basal={"mode": "minimum"})
     assert [item.code for item in findings(bench, "ne-1000-bd-10ml")] == ["plan-impossible"]
@@ -486,6 +492,7 @@ def test_a_highest_basal_above_the_pump_is_blocked() -> None:
 
 
 def test_a_decrease_against_the_plan_in_force_is_never_blocked() -> None:
+    """S-13: and the guard lets it through, tests/safety/test_rule_basal_window.py."""
     assert not blocked(findings(changed("50 ug/day", "900 ug/day")))
 
 
@@ -496,6 +503,7 @@ def test_the_same_decrease_as_a_planned_step_is_blocked() -> None:
 
 
 def test_daily_doses_are_compared_not_rates_within_the_day() -> None:
+    """S-13."""
     assert "daily-change" not in codes(after(RUNNING, basal=halves("350 ug", "50 ug")))
 
 
@@ -525,6 +533,7 @@ def test_an_increase_is_measured_against_the_stage_in_force() -> None:
 
 @pytest.mark.parametrize("factor", [10, 1000])
 def test_a_slipped_point_or_unit_of_a_bolus_looks_alike(factor: int) -> None:
+    """F-38: what is a unit of its kind is compared with the value before."""
     terms = {"over": "10 min", "lockout": "3 h", "max_per_day": 1}
     before = old(patient_bolus={**terms, "dose": f"{factor * 10} ng"})
     assert "look-alike" in codes(after(before, patient_bolus={**terms, "dose": "10 ng"}))

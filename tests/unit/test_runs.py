@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from pump_ctrl.controller.runs import Limits, basal_spans, bolus_span
+from pump_ctrl.controller.runs import Limits, basal_spans, bolus_span, chain, hold_spans
 from pump_ctrl.controller.totals import Run, Totals
 from tests.toy_pace import DAY, HOUR, ToyPace
 
@@ -52,3 +52,23 @@ def test_a_bolus_that_is_cut_was_planned_whole() -> None:
     gaps = totals.cut(HOUR // 4, 40_000, "paused")
     assert (totals.planned, totals.commanded) == (85_000, 40_000)
     assert [gap.volume for gap in gaps] == [45_000]
+
+
+def test_whole_steps_that_a_cut_run_owed_are_lost_and_not_made_up() -> None:
+    """250 nL are due and were not given: two steps are named, half a one is rounding and goes on."""
+    spans, lost = chain(MORNING, 0, HOUR, None, Fraction(250), LIMITS)
+    assert lost == 200
+    assert [span.volume_nl for span in spans] == [2_000]  # an hour's 1,998.6 nL and 50, in whole steps
+
+
+def test_beside_a_bolus_goes_the_lowest_basal_rate_of_its_time() -> None:
+    """D-03: 47.966 and then 600 uL/day, an hour of either: 1,998 nL of each, the rest is missed."""
+    span, _ = bolus_span(MORNING, 5 * HOUR, 2 * HOUR, Fraction(60_000), Fraction(0), LIMITS)
+    assert (span.volume_nl, span.basal_nl) == (63_900, 3_900)
+    assert span.missed == Fraction(600_000 - 47_966, 24)
+
+
+def test_a_hold_is_never_above_the_plans_own_rate() -> None:
+    """D-14: at 25 uL/h, where the plan itself gives 2 uL/h until six and 25 afterwards."""
+    slow, full = hold_spans(MORNING, Fraction(600_000, DAY), 5 * HOUR, 7 * HOUR, LIMITS, room=13)
+    assert (slow.volume_nl, full.volume_nl) == (1_900, 25_000)

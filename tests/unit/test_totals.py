@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
+
 from pump_ctrl.controller.runs import Limits, basal_spans, bolus_span
 from pump_ctrl.controller.totals import Run, Totals
 from pump_ctrl.drivers.base import StepKind
@@ -30,11 +32,13 @@ def test_hourly_cuts_with_a_100_nl_step_do_not_drift_in_90_days() -> None:
     assert totals.missed == 0
 
 
-def test_gaps_are_kept_as_exact_fractions() -> None:
+@pytest.mark.parametrize("count", [3_000, pytest.param(1_000_000, marks=pytest.mark.deep)])
+def test_gaps_are_kept_as_exact_fractions(count: int) -> None:
+    """F-41: a million pieces of 3.597 nL add up to the last digit."""
     totals, pace = Totals(STEP), ToyPace((0, 400_000))
-    for i in range(1, 3_001):
-        totals.idle(i * 777, pace, "paused")  # 3.597 nL each: rounded, 61,320 gaps would lose 31 uL
-    assert totals.missed == totals.planned == Fraction(400_000 * 3_000 * 777, DAY)
+    for i in range(1, count + 1):
+        totals.idle(i * 777, pace, "paused")  # rounded, 61,320 of them would lose 31 uL
+    assert totals.missed == totals.planned == Fraction(400_000 * count * 777, DAY)
     assert totals.commanded == 0
 
 
@@ -85,6 +89,7 @@ def test_the_basal_beside_a_bolus_is_its_lowest_rate_and_the_rest_is_missed() ->
 
 
 def test_a_bolus_gets_no_more_than_was_asked_even_with_rounding_left_over() -> None:
+    """F-40: rounded down to the pump's grid."""
     span, _ = bolus_span(ToyPace((0, 0)), 0, 600_000, Fraction(10_050), Fraction(99), LIMITS)
     assert span.volume_nl == 10_100
     assert span.volume_nl - span.basal_nl == 10_050

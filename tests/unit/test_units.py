@@ -116,6 +116,8 @@ NO_NUMBER = (
     "1,5 {}",
     "1.000,5 {}",
     "１０ {}",
+    "1０ {}",
+    "1.０ {}",
     "٣ {}",
     "½ {}",
     "nan {}",
@@ -266,6 +268,7 @@ def test_what_is_not_a_text_is_refused(kind: type[Volume], value: object) -> Non
 def test_a_wrong_unit_or_a_value_out_of_range_is_refused_with_what_is_allowed(
     kind: type[Volume], text: str, message: str
 ) -> None:
+    """F-38: mg for ug, mL for uL or an hour for a day are no quantity of the wanted kind."""
     with pytest.raises(QuantityError) as caught:
         kind.parse(text)
     assert message in str(caught.value)

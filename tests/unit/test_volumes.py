@@ -11,8 +11,8 @@ import pytest
 from pump_ctrl.errors import InvalidInput
 from pump_ctrl.therapy import volumes
 from pump_ctrl.therapy.plan import DosingPlan
-from pump_ctrl.therapy.profiles import load_profile
-from pump_ctrl.therapy.refill import refill_verdict
+from pump_ctrl.therapy.profiles import PumpProfile, load_profile
+from pump_ctrl.therapy.refill import RefillCheck
 from tests.unit.review_bench import FLEX, NIGHT, plan
 
 ML = 1_000_000  # nL
@@ -334,33 +334,37 @@ def test_an_alarm_volume_that_covers_the_pumps_accuracy_is_3_8_ml_of_20_and_6_3_
 # --- refill -------------------------------------------------------------------------------------------------
 
 
+def refilled(fill: int, expected: int, found: int, profile: PumpProfile = IMPLANT_40) -> RefillCheck:
+    """A check where it is known exactly what left."""
+    return RefillCheck(fill, (fill - expected, fill - expected), found, profile)
+
+
 @pytest.mark.parametrize(
-    ("measured", "difference", "ratio", "judgement"),
+    ("found", "difference", "ratio", "judgement"),
     [
         (5_100_000, 900_000, 0.975, "ok"),
         (300_000, -3_900_000, 1.109, "evaluate"),
         (19_000_000, 14_800_000, 0.587, "do-not-restart"),
     ],
 )
-def test_refill_f_is_judged_as_worked(measured: int, difference: int, ratio: float, judgement: str) -> None:
-    verdict = refill_verdict(40 * ML, 4_200_000, measured, IMPLANT_40)
-    assert verdict.difference_nl == difference
-    assert verdict.ratio is not None
-    assert float(verdict.ratio) == pytest.approx(ratio, abs=0.0005)
-    assert verdict.judgement == judgement
-    assert "mL" in verdict.text
+def test_refill_f_is_judged_as_worked(found: int, difference: int, ratio: float, judgement: str) -> None:
+    check = refilled(40 * ML, 4_200_000, found)
+    assert check.difference_nl == (difference, difference)
+    assert check.ratio is not None
+    assert [float(end) for end in check.ratio] == pytest.approx([ratio, ratio], abs=0.0005)
+    assert check.judgement == judgement
 
 
 @pytest.mark.parametrize(
     ("off", "judgement"), [(2_000_000, "ok"), (2_000_001, "evaluate"), (-2_000_001, "evaluate")]
 )
 def test_more_than_2_ml_on_a_40_ml_pump_is_evaluated(off: int, judgement: str) -> None:
-    assert refill_verdict(40 * ML, 10 * ML, 10 * ML + off, IMPLANT_40).judgement == judgement
+    assert refilled(40 * ML, 10 * ML, 10 * ML + off).judgement == judgement
 
 
 @pytest.mark.parametrize(("off", "judgement"), [(1_000_000, "ok"), (1_000_001, "evaluate")])
 def test_more_than_1_ml_on_a_20_ml_pump_is_evaluated(off: int, judgement: str) -> None:
-    assert refill_verdict(20 * ML, 4 * ML, 4 * ML + off, IMPLANT_20).judgement == judgement
+    assert refilled(20 * ML, 4 * ML, 4 * ML + off, IMPLANT_20).judgement == judgement
 
 
 @pytest.mark.parametrize(
@@ -368,21 +372,68 @@ def test_more_than_1_ml_on_a_20_ml_pump_is_evaluated(off: int, judgement: str) -
     [(1_145_000, "ok"), (1_145_001, "evaluate"), (855_000, "ok"), (854_999, "evaluate")],
 )
 def test_a_ratio_beyond_the_pumps_accuracy_is_evaluated_at_any_volume(delivered: int, judgement: str) -> None:
-    assert refill_verdict(20 * ML, 19 * ML, 20 * ML - delivered, IMPLANT_20).judgement == judgement
-
-
-def test_a_refill_with_nothing_due_is_judged_by_volume_alone() -> None:
-    assert refill_verdict(20 * ML, 20 * ML, 20 * ML - 500_000, IMPLANT_20) == refill_verdict(
-        20 * ML, 20 * ML, 19_500_000, IMPLANT_20
-    )
-    verdict = refill_verdict(20 * ML, 20 * ML, 18 * ML, IMPLANT_20)
-    assert (verdict.ratio, verdict.judgement) == (None, "evaluate")
+    assert refilled(20 * ML, 19 * ML, 20 * ML - delivered, IMPLANT_20).judgement == judgement
 
 
 @pytest.mark.parametrize(
-    "volumes_nl",
-    [(40 * ML, 4 * ML, -1), (40 * ML, -1, 4 * ML), (400 * ML, 4 * ML, 4 * ML), (4 * ML, 5 * ML, 4 * ML)],
+    ("found", "judgement"),
+    [
+        (39_900_000, "ok"),
+        (39_899_988, "evaluate"),
+        (40_000_000, "ok"),
+        (40_099_989, "ok"),
+        (40_099_990, "evaluate"),
+    ],
 )
-def test_a_volume_that_the_reservoir_cannot_hold_is_refused(volumes_nl: tuple[int, int, int]) -> None:
-    with pytest.raises(InvalidInput, match="nL"):
-        refill_verdict(*volumes_nl, IMPLANT_40)
+def test_a_ratio_of_next_to_nothing_counts_only_from_what_a_syringe_can_tell(
+    found: int, judgement: str
+) -> None:
+    """A refill minutes after a fill: 11 nL are due. 0.1 mL, a twentieth of 2 mL, cannot be read on 40 mL."""
+    assert RefillCheck(40 * ML, (0, 11), found, IMPLANT_40).judgement == judgement
+
+
+def test_a_refill_with_nothing_due_is_judged_by_volume_alone() -> None:
+    assert refilled(20 * ML, 20 * ML, 19_500_000, IMPLANT_20).judgement == "ok"
+    check = refilled(20 * ML, 20 * ML, 18 * ML, IMPLANT_20)
+    assert (check.ratio, check.judgement) == (None, "evaluate")
+
+
+@pytest.mark.parametrize(
+    ("found", "judgement"),
+    [
+        (9_000_000, "ok"),  # 8 to 10 mL expected
+        (10_000_000, "ok"),
+        (10_000_001, "evaluate"),  # 2 mL above the lower end
+        (7_999_999, "evaluate"),  # 2 mL below the upper end
+        (12_640_001, "do-not-restart"),  # 85.5 % of what may have left: that leaves 12.64 mL
+    ],
+)
+def test_what_only_one_end_of_the_bounds_passes_is_not_passed(found: int, judgement: str) -> None:
+    check = RefillCheck(40 * ML, (30 * ML, 32 * ML), found, IMPLANT_40)
+    assert check.expected_nl == (8 * ML, 10 * ML)
+    assert check.difference_nl == (found - 10 * ML, found - 8 * ML)
+    assert check.judgement == judgement
+
+
+def test_no_less_than_nothing_is_expected_where_more_may_have_left_than_was_filled() -> None:
+    check = RefillCheck(20 * ML, (19 * ML, 21_400_000), 0, IMPLANT_20)
+    assert (check.expected_nl, check.judgement) == ((0, 1 * ML), "ok")
+
+
+def test_the_words_of_a_check_say_found_expected_and_what_to_do() -> None:
+    assert str(RefillCheck(40 * ML, (35_700_000, 35_800_000), 19 * ML, IMPLANT_40)) == (
+        "found 19 mL, expected 4.2 to 4.3 mL: difference +14.7 to +14.8 mL, 58.65 to 58.82 % of the expected volume "
+        "left the pump (allowed: 2 mL, 85.5 to 114.5 %): occlusion or stall: do not restart, and not at a lower dose "
+        "either, before a work-up"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fill", "left", "found"),
+    [(40, (36, 36), -1), (40, (-1, 36), 4), (400, (36, 36), 4), (40, (36, 36), 42), (40, (36, 35), 4)],
+)
+def test_a_volume_that_the_reservoir_cannot_hold_is_refused(
+    fill: int, left: tuple[int, int], found: int
+) -> None:
+    with pytest.raises(InvalidInput, match=r"mL|the least is above the most"):
+        RefillCheck(fill * ML, (left[0] * ML, left[1] * ML), found * ML, IMPLANT_40)

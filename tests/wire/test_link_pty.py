@@ -107,6 +107,7 @@ def test_wait_ends_when_the_pump_speaks_by_itself_and_leaves_the_bytes(
 
 
 def test_a_second_controller_is_told_which_process_has_the_port(pty: tuple[int, str], opened: Opener) -> None:
+    """S-33, F-20."""
     link = opened(pty[1])
     with pytest.raises(LinkError, match=f"in use by process {os.getpid()}"):
         opened(pty[1])

@@ -6,8 +6,19 @@ from typing import cast
 
 import pytest
 
-from sim.faults import FAULTS, Fault, FaultyWire, parse_time, pump_faults, time_text, wire_faults
+from sim.balance import Balance
+from sim.faults import (
+    FAULTS,
+    Fault,
+    FaultyWire,
+    bench_faults,
+    parse_time,
+    pump_faults,
+    time_text,
+    wire_faults,
+)
 from sim.firmware.reference import ReferenceFirmware
+from sim.firmware.relay import RelayFirmware
 from sim.world import _EFFECTS, World
 from tests.unit.sim.host import DAY, MIN, H, Reply, S, replies, request, setup, step_list, wired
 
@@ -112,7 +123,7 @@ def test_a_fault_without_a_time_is_at_0_and_values_may_be_given_in_python() -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("stal@1h", "no fault 'stal'; there are: battery-dead"),
+        ("stal@1h", "no fault 'stal'; there are: balance-drift"),
         ("stall@", "'' is not a time"),
         ("stall@1h:", "is not key=value"),
         ("stall@1h:silent", "is not key=value"),
@@ -149,6 +160,10 @@ def test_every_fault_of_the_registry_can_happen() -> None:
         fault = Fault(kind.name, 1_000)
         if kind.where == "pump":
             World(setup(), [fault]).advance(DAY)
+        elif kind.where == "balance":
+            Balance(World(setup()), faults=[fault]).world.advance(DAY)
+        elif kind.where == "switch":
+            RelayFirmware(World(setup()), faults=[fault]).world.advance(DAY)
         else:
             world, wire = wired(str(fault))
             wire.send(request(2), 2_000)
@@ -166,10 +181,37 @@ def test_every_parameter_of_the_registry_takes_its_own_default() -> None:
 
 def test_faults_are_parted_by_where_they_happen() -> None:
     faults = [Fault("stall"), Fault("lose-reply"), Fault("silence"), Fault("reorder")]
-    assert pump_faults(faults) == (faults[0],)
-    assert wire_faults(faults) == tuple(faults[1:])
-    with pytest.raises(ValueError, match="give it to the world"):
-        wired("stall@0")
+    beside = [Fault("balance-stuck"), Fault("relay-stuck")]
+    assert pump_faults(faults + beside) == (faults[0],)
+    assert wire_faults(faults + beside) == tuple(faults[1:])
+    assert bench_faults(faults + beside) == tuple(beside)
+
+
+@pytest.mark.parametrize(
+    ("fault", "taker"),
+    [
+        ("stall@0", "the world"),
+        ("lose-reply@0", "the wire"),
+        ("balance-stuck@0", "the balance"),
+        ("relay-stuck@0", "the power switch"),
+    ],
+)
+def test_a_fault_is_refused_where_it_cannot_happen_and_the_message_says_who_takes_it(
+    fault: str, taker: str
+) -> None:
+    world, wire = wired()
+    takers = {
+        "the world": world.inject,
+        "the wire": wire.inject,
+        "the balance": Balance(world).inject,
+        "the power switch": RelayFirmware(world).inject,
+    }
+    for name, inject in takers.items():
+        if name == taker:
+            inject(Fault.parse(fault))
+        else:
+            with pytest.raises(ValueError, match=f"give it to {taker}$"):
+                inject(Fault.parse(fault))
 
 
 # The wire without faults

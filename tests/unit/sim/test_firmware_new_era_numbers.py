@@ -11,6 +11,7 @@ from sim.firmware.new_era_memory import (
     read_function,
     read_number,
     show_number,
+    show_short,
 )
 
 
@@ -54,7 +55,7 @@ def test_a_number_is_shown_with_four_digits_and_a_point_cut_off(thousandths: int
 
 
 def test_the_quirk_of_short_numbers_drops_end_zeros() -> None:
-    assert [show_number(n, short=True) for n in (500, 750_000, 1_000_000)] == ["0.5", "750.", "1000."]
+    assert [show_short(n) for n in (500, 750_000, 1_000_000)] == ["0.5", "750.", "1000."]
 
 
 def test_four_digits_is_what_is_left_of_a_number_when_it_is_shown() -> None:

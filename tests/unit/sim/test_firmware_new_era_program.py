@@ -338,6 +338,15 @@ def test_with_the_quirk_a_stall_stops_the_program() -> None:
     assert bench.say("0") == "00S"
 
 
+def test_a_run_that_follows_a_pause_on_an_empty_syringe_stalls() -> None:
+    bench = program("PAS1", "RAT 60MH 1")
+    bench.say("RUN")
+    bench.mechanism.spill(0, 0)
+    bench.firmware.elapse(0)
+    assert prompts(bench, 999) == "T"
+    assert bench.wait(S).say("0") == "00A?S"
+
+
 def test_an_empty_syringe_stalls_the_pump() -> None:
     bench = program("RAT 60MH 1", "STP", fill_nl=500_000)
     bench.say("RUN")

@@ -1,0 +1,170 @@
+"""Intake: takes in what the pump says: is it news, is it worth a record, and what does the watchdog make of it.
+
+Layer      safety; behind the guard, which asks the pump and acts on what comes of it. Sends nothing.
+Hazard     a repeated or late status that is taken for the present (F-15); a counter that nobody wrote down.
+Invariant  a counter goes into a record only if the status is news, with when it was asked for; the watchdog sees
+           every status before its counter changes what is known.
+Tests      tests/safety/test_guard_told.py, tests/safety/test_disagreement.py, tests/safety/test_guard.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pump_ctrl.drivers.base import Acked, Capabilities, Outcome, PumpState, PumpStatus, Refused
+from pump_ctrl.safety.known import Known, Moment
+from pump_ctrl.safety.limits import Limits
+from pump_ctrl.safety.watchdog import Watch, Watchdog
+
+COUNTER_EVERY_MS: Final = 900_000  # a status between commands is written down so often, if its counter moved
+
+
+class Intake:
+    """What one pump has told this process.
+
+    Attributes:
+        capabilities: of the pump that was identified; None before that.
+        status: the last news, or what repeats it; None before the first.
+        heard_ms: boot time at which ``status`` was first heard.
+
+    Args:
+        known: what is written and known, and the time.
+        watch: bounds of the watchdog.
+        offered: the limits in hand, for the watchdog's pump step as long as none are in force.
+    """
+
+    def __init__(self, known: Known, watch: Watch, offered: Limits | None) -> None:
+        self._known, self._watch, self._offered = known, watch, offered
+        self._state = known.state
+        self.capabilities: Capabilities | None = None
+        self.status: PumpStatus | None = None
+        self.heard_ms = 0
+        # Boot ms, epoch and counter of the last reading written.
+        self._counted: tuple[int, int, int] | None = None
+        self._asked_at = 0  # boot ms at which the last status that was news was asked for
+        self._watchdog: Watchdog | None = None
+
+    # A status by itself.
+
+    def answered(self, status: PumpStatus, since: int) -> bool:
+        """The pump answered a question of ``since`` (boot ms); whether that is news."""
+        moment = self._known.moment()
+        news = self._is_news(status, moment)
+        self._take(status, since, moment, news=news)
+        return news
+
+    def silent(self) -> None:
+        """A question was not answered."""
+        self._known.actions += self._watching().silent(self._known.now())
+
+    def pushed(self, status: PumpStatus) -> bool:
+        """The pump said this by itself; whether it is news. If it was overtaken, only its alarms count."""
+        moment = self._known.moment()
+        if not self._is_news(status, moment):
+            self._known.actions += self._watching().overtaken(status)
+            return False
+        # said at any time since it was asked; nobody knows how long it was on its way
+        self._take(status, self._asked_at, moment, news=True)
+        return True
+
+    def counted(self, status: PumpStatus, since: int) -> None:
+        """Write the counter down in any case, so that what left before is known as well as can be."""
+        self._count(self.reading(status, since))
+
+    # A status that came with something else: fields of that record.
+
+    def told(self, outcome: Outcome, since: int) -> dict[str, Any]:
+        """An outcome, with the reading that it brought."""
+        if isinstance(outcome, Acked):
+            return {"what": "acked", **self.reading(outcome.status, since)}
+        if isinstance(outcome, Refused):
+            stands = {"stands": True} if self._stood_still(outcome.status) else {}
+            told = {"what": "refused", "code": outcome.code, **stands}
+            return {**told, **self.reading(outcome.status, since)}
+        return {"what": "unknown", "detail": outcome.detail, **self.reading(None, since)}
+
+    def reading(self, status: PumpStatus | None, since: int) -> dict[str, Any]:
+        """A counter, and since when it may have stood there; no counter where there is no news."""
+        if status is not None:
+            moment = self._known.moment()
+            if self._is_news(status, moment):
+                return self._news(status, since, moment)
+            self._observe(status, moment)
+        # a repeated status proves nothing (F-15)
+        return {"counter": None, "epoch": None, "tick_ms": None, "since": since}
+
+    def _stood_still(self, status: PumpStatus | None) -> bool:
+        """Whether a refusal shows that the pump, which is stopped before it is told anything, stands still."""
+        can = self.capabilities
+        if status is None or can is None or not can.stops_first:
+            return False
+        return status.state is not PumpState.RUNNING and self._is_news(status, self._known.moment())
+
+    def _news(self, status: PumpStatus, since: int, moment: Moment) -> dict[str, Any]:
+        self._observe(status, moment)
+        can, counter, epoch = self.capabilities, status.delivered_nl, status.epoch
+        self._counted, self._asked_at = (moment[0], epoch, counter), since
+        tick_ms = status.tick_ms if can is not None and can.tells_time else None
+        fields = {"counter": counter, "epoch": epoch, "tick_ms": tick_ms, "since": since}
+        if can is not None and can.stops_first and status.state is PumpState.RUNNING:
+            fields["runs"] = True
+        return fields
+
+    # What it is worth.
+
+    def _take(self, status: PumpStatus, since: int, moment: Moment, *, news: bool) -> None:
+        """Write a status down if it tells something new: time off, drug nobody permitted, or later drug."""
+        if news and self._tells_more(status, moment):
+            self._count(self._news(status, since, moment))
+            return
+        if news:
+            self._asked_at = since
+        self._observe(status, moment)
+
+    def _tells_more(self, status: PumpStatus, moment: Moment) -> bool:
+        told, limits, counter = self._counted, self._state.limits, status.delivered_nl
+        boot_ms, now, certain = moment
+        if limits is None:
+            return False
+        if told is None or status.epoch != told[1] or not certain:
+            return True
+        if counter != told[2] and boot_ms - told[0] >= COUNTER_EVERY_MS:
+            return True
+        return self._state.history.excess(now, status.epoch, counter, limits.pump.grain_nl) > 0
+
+    def _count(self, reading: Mapping[str, Any]) -> None:
+        self._known.write("counter", {**reading, "run": self._known.in_run})
+
+    def _is_news(self, status: PumpStatus, moment: Moment) -> bool:
+        """A status that was pushed may be read after a later one, or be repeated; then its counter is old."""
+        last, state, (_, now, certain) = self.status, self._state, moment
+        if last is None or status.epoch != last.epoch:
+            repeated = state.told_before(status.epoch, status.tick_ms, status.delivered_nl)
+        else:
+            repeated = status.tick <= last.tick
+        return not (repeated or (certain and state.lags(status.epoch, status.tick_ms, now)))
+
+    # What the watchdog makes of it.
+
+    def _observe(self, status: PumpStatus, moment: Moment) -> None:
+        """Let the watchdog look at a status, before its counter changes what is known."""
+        last, (boot_ms, now, certain) = self.status, moment
+        if last is None or status.tick != last.tick or status.epoch != last.epoch:
+            self.heard_ms = boot_ms  # a status that is repeated is no news
+        self.status = status
+        watchdog, state = self._watchdog or self._watching(), self._state
+        since = watchdog.compares_from
+        if since is None or state.unsettled or not certain:
+            self._known.actions += watchdog.status(status, now, None)
+        else:
+            history = state.history
+            most = history.flowed_nl(since, now)
+            self._known.actions += watchdog.status(status, now, most, history.surely_nl)
+
+    def _watching(self) -> Watchdog:
+        if self._watchdog is None:
+            limits = self._state.limits or self._offered
+            step = 1 if limits is None else limits.pump.grain_nl
+            self._watchdog = Watchdog(self._watch, step, self._known.now())
+        return self._watchdog

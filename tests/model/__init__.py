@@ -1,0 +1,1 @@
+"""The controller explored exhaustively with a small environment; docs/safety/model-check.md."""
