@@ -34,7 +34,7 @@ from pump_ctrl.therapy.formulary import Formulary
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import PumpProfile, load_timing
 from pump_ctrl.therapy.schedule import Schedule
-from pump_ctrl.therapy.volumes import bridge_bounds
+from pump_ctrl.therapy.volumes import bridge_bounds, prime_pace
 
 # What an exchange usually takes: New Era at 19200 baud, Harvard at 115200 or on USB. Measured on a paced line with
 # 10 ms each way for the adapter (tests/unit/test_paced_lines.py) a New Era exchange takes 27 to 30 ms, at 9600 baud
@@ -57,13 +57,15 @@ def prescription_of(
     """
     hold = plan.on_loss.hold if plan.on_loss is not None else None
     without = (formulary.drug(drug.name).under_delivery.value.ms for drug in plan.reservoir.drugs)
+    prime = plan.prime.volume.nl if plan.prime is not None else 0
     return Prescription(
         schedule=Schedule(plan, profile),
         under_delivery_ms=min(without),
         plan=plan.sha256,
         previous=plan.previous,
         start_utc_ms=plan.start_utc_ms,
-        prime_nl=plan.prime.volume.nl if plan.prime is not None else 0,
+        prime_nl=prime,
+        prime_nl_per_h=prime_pace(prime, profile),
         bridge=_bridge(plan, profile, previous),
         max_hold_ms=hold.ms if hold is not None else 0,
     )

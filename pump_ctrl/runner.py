@@ -3,7 +3,8 @@
 Layer      runner. Single thread; the only place that reads the clock for the controller.
 Hazard     an effect done twice, a STOP that waits behind something else, a record lost on the way.
 Invariant  effects are done in order, STOP first; what a pump answers is fed back before anything else.
-Tests      tests/unit/test_leave.py, tests/unit/test_dose_path_rules.py, tests/properties/test_system_machine.py
+Tests      tests/unit/test_leave.py, test_dose_path_rules.py, test_ordinary_polls.py,
+           tests/properties/test_system_machine.py
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pump_ctrl.controller.events import (
     LedgerMoved,
     LoadAnswered,
     Offered,
+    Pressed,
     Refilled,
     Requested,
     RequestKind,
@@ -40,6 +42,7 @@ from pump_ctrl.controller.people import HOLDABLE
 from pump_ctrl.controller.prescription import Offer, Prescription
 from pump_ctrl.drivers.base import Acked, Evidence, PumpStatus, Refused, Unknown
 from pump_ctrl.errors import JournalError, LinkError, NotAllowed
+from pump_ctrl.journal.forms import ours
 from pump_ctrl.safety.ask import Purpose
 from pump_ctrl.safety.guard import GuardedPump
 from pump_ctrl.safety.reconcile import Reconciliation
@@ -102,6 +105,7 @@ class Runner:
         self._met = False
         self._utc_offset = clock.utc_ms() - clock.boot_ms()
         self._forbidden: tuple[bool, bool] | None = None  # None: the controller has to be told in any case
+        self._told_at = -1  # the guard's ``changes`` when the controller was last told all that they mean
 
     # Starting.
 
@@ -116,26 +120,43 @@ class Runner:
         return self.meet()
 
     def take_up(
-        self, seen_alive: LifeSign | None = None, plans: Mapping[str, Prescription] = NO_PLANS
+        self,
+        seen_alive: LifeSign | None = None,
+        plans: Mapping[str, Prescription] = NO_PLANS,
+        *,
+        hear: Callable[[Any], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Take up the journal; sends nothing. Until the pump is met nothing can be confirmed.
+        """Take up the journal, record by record; sends nothing. Until the pump is met nothing can be confirmed.
 
         Args:
             seen_alive: when the process before was last seen alive in RUN, if that is known.
             plans: by SHA-256, the plans that were in force before the controller's own, by this journal.
+            hear: told each record, too.
+            stopped: whether a person stopped the pump, as a word beside the journal tells, which is asked after the
+                last record; only a person lets it go on.
 
         Raises:
             InvalidInput: a plan of the journal is missing, or another one than the controller's is in force.
-            JournalError: the journal's sums are not those of these plans.
+            JournalError: another program wrote it, or its sums are not those of these plans.
         """
-        records = list(self.journal.records())
-        self.controller.take_up(records, plans)
-        self.guard.replay(records)
+        permits: dict[int, str] = {}
+
+        def heard() -> Iterator[Any]:
+            for record in ours(self.journal.records()):
+                self.guard.replay((record,))
+                hear(record)
+                if record.kind == "intent":
+                    permits[record.data["id"]] = record.data["purpose"]
+                yield record
+
+        self.controller.take_up(heard(), plans)
+        self._permits = permits
         self.guard.lived_until(seen_alive)
+        if stopped() and not self.controller.stopped:
+            self._write("stopped", {})  # a person's STOP that the journal does not know of
+            self.controller.replay("stopped", {})
         self.guard.clear_alarm("journal")  # this process writes it anew; it stays until somebody has seen it
-        self._permits = {
-            record.data["id"]: record.data["purpose"] for record in records if record.kind == "intent"
-        }
 
     def meet(self) -> Reconciliation:
         """Ask the pump who it is and what it did, and wait for a person unless the journal is new.
@@ -212,8 +233,17 @@ class Runner:
             self.guard.resolve(permit_id, by, reason)
         self._feed(Settled(None))
 
-    def confirm(self, by: str, code: str, given: Mapping[str, int] | None = None) -> None:
+    def confirm(
+        self, by: str, code: str, given: Mapping[str, int] | None = None, off_ms: int | None = None
+    ) -> None:
         """A person confirms the reconciliation with that code; plan time is taken from the wall clock (D-16).
+
+        Args:
+            by: who.
+            code: of the words that were read.
+            given: pg of each drug in the last 24 h, for a new journal.
+            off_ms: how long the host was off, where that is not known and its own clock is wrong; plan time then
+                goes by this.
 
         Raises:
             NotAllowed: another code, no name, a command that is still unsettled, or nothing said of the last
@@ -238,9 +268,12 @@ class Runner:
             raise LinkError(
                 f"The pump does not answer: {status.detail}", do_now="Confirm again when it does."
             )
-        plan_ms = self._by_wall_clock()
+        if self._permits:
+            self.guard.recognise()  # it may have run when it was met
+        told = None if off_ms is None else self.guard.plan_after(off_ms)
+        plan_ms = self._by_wall_clock() if told is None else told
         with self._durable():
-            self.guard.confirm(by=by, code=code, plan_ms=plan_ms, given=given)
+            self.guard.confirm(by=by, code=code, plan_ms=plan_ms, given=given, off_ms=off_ms)
         self.guard.clear_alarm("waiting")
         self._forbidden = None
         self._feed(Confirmed(plan_ms, status))
@@ -259,8 +292,9 @@ class Runner:
 
     def turn(self) -> None:
         """Take in what the pump said by itself, then let the controller do what is due."""
-        self._look_at_clock()
-        if self._clock.boot_ms() >= self._greet_at:
+        now = self._clock.boot_ms()
+        self._look_at_clock(now)
+        if now >= self._greet_at:
             self._greet_at = NEVER
             self.guard.identify()
         for status in self.guard.notices():
@@ -272,12 +306,22 @@ class Runner:
             self.guard.look()
             for event in self._look_at_alarms():
                 self._feed(event)
-        if self._clock.boot_ms() >= self.controller.next_wakeup():
-            self._feed(TICK)
+        now = self._clock.boot_ms()
+        if now >= self.controller.next_wakeup():
+            if self.controller.polls(now):
+                self._poll()
+            else:
+                self._feed(TICK)
 
-    def _look_at_clock(self) -> None:
+    def _poll(self) -> None:
+        """Nothing but a status is due, as nearly always; mostly it says that all goes on, and that is all."""
+        status = self.guard.read_status()
+        if self.guard.changes != self._told_at or not self.controller.goes_on(status, self._clock.boot_ms()):
+            self._feed(StatusRead(status))
+
+    def _look_at_clock(self, now: int) -> None:
         """A wall clock that jumps is an alarm and moves nothing: plan time goes by the boot clock (D-16)."""
-        offset = self._clock.utc_ms() - self._clock.boot_ms()
+        offset = self._clock.utc_ms() - now
         jump = offset - self._utc_offset
         if abs(jump) > CLOCK_JUMP_MS:
             self.guard.raise_alarm("wall-clock", f"the wall clock jumped by {jump} ms")
@@ -294,6 +338,10 @@ class Runner:
             with self._durable():
                 self.journal.append("request", {"id": request_id, "kind": kind.value})
         self._feed(Requested(request_id, kind))
+
+    def pressed(self) -> None:
+        """The patient's key said again what was answered before; it is counted, and nothing is done."""
+        self._feed(Pressed())
 
     def left_now(self) -> tuple[int, int]:
         """Least and most that has left since the last fill, nL, as the pump tells it at this moment."""
@@ -448,9 +496,8 @@ class Runner:
                 outcome = self.guard.deliver(ask)
                 if isinstance(outcome, Acked):
                     self._greet_at = NEVER  # it listens
-                if isinstance(outcome, Refused):
-                    self.guard.identify()  # a pump that powered up anew, or forgot us, has to be met again
-                return (Answered(ask, outcome), *self._ledger())
+                unfit = self._meet_again() if isinstance(outcome, Refused) else ""
+                return (Answered(ask, outcome, unfit), *self._ledger())
             case ReadStatus():
                 told = StatusRead(self.guard.read_status())
                 return (told, *self._ledger()) if self.controller.bridging else (told,)
@@ -461,6 +508,11 @@ class Runner:
             case Load(offer, plan_ms):
                 return self._load(offer, plan_ms)
         assert_never(effect)
+
+    def _meet_again(self) -> str:
+        """A pump that powered up anew, or forgot us, has to be met again; why that failed, if it did."""
+        met = self.guard.identify()
+        return met.detail if isinstance(met, Unknown) else ""
 
     def _load(self, offer: Offer, plan_ms: int) -> tuple[Event, ...]:
         try:
@@ -493,6 +545,7 @@ class Runner:
             return (Halted(Unknown("a STOP of the guard was not acknowledged")),)
         forbid, held = standing = self.guard.standing
         if standing == self._forbidden:
+            self._told_at = self.guard.changes
             return ()
         self._forbidden = standing
         return (

@@ -212,7 +212,7 @@ _ALL: Final = (
         (
             Param("to", "host", "at which end", choices=("host", "pump")),
             Param("hex", "7e0010ff00", "the bytes", hex=True),
-            Param("times", 1, "how often, one after the other", least=1),
+            Param("times", 1, "how often, one after the other", least=1, most=10_000),
         ),
     ),
     Kind(

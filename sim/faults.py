@@ -88,20 +88,17 @@ class FaultyWire:
 
     __slots__ = (
         "_faultless",
+        "_firmware",
         "_flight",
-        "_handle",
-        "_inbox",
-        "_kind_of",
         "_latency",
         "_number",
         "_overtaken",
-        "_repair",
         "_reply",
         "_request",
         "_said",
         "_silences",
-        "_take_pushed",
         "_world",
+        "inbox",
         "tap",
     )
 
@@ -111,13 +108,12 @@ class FaultyWire:
         if type(latency_ms) is not int or latency_ms < 0:
             raise ValueError(f"latency must be an int of ms, at least 0, not {latency_ms!r}")
         self._world, self._latency = world, latency_ms
-        self._handle, self._take_pushed = firmware.handle, firmware.take_pushed
-        self._kind_of, self._repair = firmware.kind_of, firmware.repair
+        self._firmware = firmware
         # arrival, number, whether to the pump, bytes, what they belong to
         self._flight: list[tuple[int, int, bool, bytes, Origin]] = []
         self._number = 0
         self._faultless = True  # no fault waits for a message: most runs, and most of their time
-        self._inbox = b""
+        self.inbox = b""
         self._request: list[_Armed] = []
         self._reply: list[_Armed] = []
         self._silences: list[tuple[int, int]] = []
@@ -167,24 +163,31 @@ class FaultyWire:
 
     def advance(self, to_ms: int) -> None:
         """Let time pass until `to_ms`, in the world too; bytes that arrive at that instant are delivered."""
-        flight, world = self._flight, self._world
+        flight, world, firmware = self._flight, self._world, self._firmware
+        if not flight:
+            world.advance(to_ms if to_ms > world.now_ms else world.now_ms)
+            if not firmware.outbox:
+                return  # as nearly always between two exchanges
         now_ms = world.now_ms
         while True:
-            at_ms = flight[0][0] if flight and flight[0][0] < to_ms else to_ms
-            now_ms = at_ms if at_ms > now_ms else now_ms
+            next_ms = flight[0][0] if flight else to_ms
+            next_ms = to_ms if next_ms > to_ms else next_ms
+            now_ms = next_ms if next_ms > now_ms else now_ms
             world.advance(now_ms)
-            if pushed := self._take_pushed():
-                self._collect(pushed)
-            while flight and flight[0][0] <= now_ms and flight[0][0] <= to_ms:
+            if firmware.outbox:
+                self._collect()
+            while flight and flight[0][0] <= next_ms:
                 at_ms, _, to_pump, data, origin = heappop(flight)
                 if self.tap:
                     self.tap(at_ms, "pump-got" if to_pump else "host-got", data)
                 if to_pump:
-                    self._hear(data, origin, at_ms, now_ms)
+                    if reply := firmware.handle(data, now_ms):
+                        self._said.append(reply)
+                        self._answer(reply, origin, at_ms)
                     break  # it may have something to do or to say at this very instant
-                self._inbox += data
+                self.inbox += data
             else:
-                if now_ms >= to_ms:
+                if next_ms == to_ms:
                     return
 
     def next_event_ms(self) -> int | None:
@@ -202,20 +205,13 @@ class FaultyWire:
 
     def take(self) -> bytes:
         """Bytes that have arrived at the host since the last call."""
-        data, self._inbox = self._inbox, b""
+        data, self.inbox = self.inbox, b""
         return data
 
-    def _collect(self, pushed: list[tuple[int, bytes]]) -> None:
+    def _collect(self) -> None:
         """Put what the pump sent unasked on its way."""
-        for at_ms, data in pushed:
+        for at_ms, data in self._firmware.take_pushed():
             self._answer(data, "alarm", at_ms)
-
-    def _hear(self, data: bytes, origin: Origin, at_ms: int, now_ms: int) -> None:
-        """The pump gets bytes, and what it says to them goes on its way."""
-        reply = self._handle(data, now_ms)
-        if reply:
-            self._said.append(reply)
-            self._answer(reply, origin, at_ms)
 
     def _answer(self, data: bytes, origin: Origin, at_ms: int) -> None:
         if self.tap:
@@ -227,7 +223,7 @@ class FaultyWire:
 
     def _pass(self, armed: list[_Armed], data: bytes, origin: Origin, at_ms: int, *, to_pump: bool) -> None:
         copies: Copies = [(0, data)]
-        kind = origin if isinstance(origin, str) else self._kind_of(origin)
+        kind = origin if isinstance(origin, str) else self._firmware.kind_of(origin)
         for one in armed:
             if one.hits(kind, at_ms):
                 if one.fault.name == "reorder":
@@ -237,7 +233,7 @@ class FaultyWire:
                     back = one.fault.number("back")
                     copies = [(0, self._said[-1 - back])] if back < len(self._said) else []
                 else:
-                    copies = _befall(one.fault, copies, self._repair)
+                    copies = _befall(one.fault, copies, self._firmware.repair)
         for later, copy in copies:
             self._place(at_ms, later, copy, origin, to_pump=to_pump)
 

@@ -66,6 +66,10 @@ class PlungerMotor(Motor):
             return at
         return limit
 
+    def line(self) -> tuple[int, int, int | None]:
+        """Its course until something changes: place at own ms 0, way in a ms, where it stops by itself."""
+        return self._at - self._num * self._origin, self._num, self._limit
+
     def steps(self, own_ms: int) -> int:
         """Steps forwards less steps backwards since the pump was built."""
         return self.position(own_ms) // self._den

@@ -8,6 +8,7 @@ Tests      tests/unit/sim/test_pumps.py, tests/unit/sim/test_world.py
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -15,6 +16,7 @@ from sim import models
 from sim.firmware import harvard_families, mt_sics, new_era_memory, relay
 from sim.firmware.base import Firmware
 from sim.firmware.harvard import HarvardFirmware
+from sim.firmware.harvard_units import Volume
 from sim.firmware.new_era import NewEraFirmware
 from sim.firmware.new_era_memory import Memory
 from sim.firmware.reference import ReferenceFirmware
@@ -24,6 +26,7 @@ from sim.motor import Motor
 from sim.syringes import Syringe, load_pump, load_syringe, pump_names
 
 _MOST_ADDRESS: Final = 99
+_NL_PER_ML: Final = 1_000_000
 _UM: Final = 10  # a Harvard pump reckons diameters in 1e-4 mm
 _SWITCH: Final = MappingProxyType({"true": True, "false": False})
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = (
@@ -182,7 +185,8 @@ def _harvard(setup: Setup, mechanism: Mechanism, told_um: int) -> Firmware:
     quirks = read_quirks(harvard_families.Quirks, setup.quirks)
     firmware = HarvardFirmware(family, mechanism, serial=setup.serial, quirks=quirks)
     firmware.pump.set_diameter(0, told_um * _UM)
-    firmware.pump.kept = replace(firmware.pump.kept, address=setup.address)
+    told = Volume(Fraction(_syringe(setup).capacity_nl, _NL_PER_ML), "ml")
+    firmware.pump.kept = replace(firmware.pump.kept, address=setup.address, syringe_volume=told)
     return firmware
 
 

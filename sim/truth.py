@@ -162,14 +162,6 @@ class Truth:
             return _volume_at(recorded.times, recorded.volumes, t_ms)
         return _volume_at(*self._drawn(), t_ms)
 
-    def tip_pg_at(self, drug: str, t_ms: int) -> int:
-        """Mass of `drug` that had left the tip at a past instant, whole pg (rounded down).
-
-        Raises:
-            ValueError: as `delivered_pl_at`.
-        """
-        return self._world.mechanism.path.left_tip(drug, self.delivered_pl_at(t_ms)) // MOTES_PER_PG
-
     @property
     def points(self) -> tuple[Point, ...]:
         """Corners of volume and mass at the tip together; a front's arrival is given at the next whole ms."""

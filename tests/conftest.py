@@ -7,9 +7,18 @@ draws new ones, many more, and prints how to repeat a failure. ``PUMP_CTRL_HYPOT
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from pump_ctrl.journal import MemoryJournal, Record
+from pump_ctrl.journal.forms import misfit
+from pump_ctrl.live.tap import TappedJournal
+from pump_ctrl.runner import Runner
+
+HELD: Final = "held_to_forms"  # on a journal: a runner writes it
 
 settings.register_profile("fast", deadline=None, derandomize=True, max_examples=60, print_blob=True)
 settings.register_profile(
@@ -34,6 +43,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long_runs = [item for item in items if item.get_closest_marker("deep")]
     config.hook.pytest_deselected(items=long_runs)
     items[:] = [item for item in items if item not in set(long_runs)]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def every_record_of_a_runner_fits_its_row() -> Iterator[None]:
+    """Whatever any test lets the whole stack write is held to the table of the journal's records."""
+    made = Runner.__init__
+
+    def make(self: Runner, *args: object, **options: object) -> None:
+        made(self, *args, **options)  # type: ignore[arg-type]
+        if isinstance(self.journal, MemoryJournal | TappedJournal):
+            setattr(self.journal, HELD, True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Runner, "__init__", make)
+        for journal in (MemoryJournal, TappedJournal):
+            patch.setattr(journal, "append", _fitting(journal.append))
+        yield
+
+
+def _fitting(append: Callable[[Any, str, Mapping[str, Any]], Record]) -> Callable[..., Record]:
+    def fitting(self: object, kind: str, data: Mapping[str, Any]) -> Record:
+        record = append(self, kind, data)
+        why = misfit(record) if getattr(self, HELD, False) else ""
+        assert not why, f"{kind} {dict(data)}: {why}"
+        return record
+
+    return fitting
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

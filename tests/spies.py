@@ -27,15 +27,14 @@ MAX_NL_PER_H, STEP_NL, MAX_STEPS, LEASE_MS = 1_000_000, 100, 13, 86_400_000
 # What an active alarm forbids; restated from the table in safety/alarms.py. All others forbid nothing.
 FORBIDS: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(
-        ("over-delivery", "stop-unknown", "wrong-pump", "empty", "failed", "flow", "journal", "limits",
-         "refill-discrepancy"),
+        ("over-delivery", "stop-unknown", "wrong-pump", "empty", "failed", "flow", "journal",
+         "refill-discrepancy", "withdrawn", "pump-program", "pump-alarm"),
         frozenset({"basal", "scheduled", "patient", "prime", "hold"}),
     ),
     **dict.fromkeys(
-        ("disagreement", "silence", "stale"), frozenset({"basal", "scheduled", "patient", "prime"})
+        ("disagreement", "silence", "stale", "recurring"), frozenset({"basal", "scheduled", "patient", "prime"})
     ),
     "stalled": frozenset({"scheduled", "patient", "prime"}),
-    **dict.fromkeys(("reservoir-low", "stuck-key"), frozenset({"patient", "prime"})),
 }  # fmt: skip
 
 # Records that carry proof, after which the upper bound of what may have been given may be lower (S-04).

@@ -1,9 +1,9 @@
 """Hypothesis strategies for whole dosing plans: few values, at the edges, nothing that a review would block.
 
-``approved_plans()`` gives plans for an implant in every form the file format has; ``approved_changes()``
-gives a plan with the one before it, with and without another concentration. Doses stay well inside the
-formulary, flows inside the implant's range, so that every plan drawn can be compiled, approved and run. The
-shapes sit on the edges: steps a minute apart or at midnight, 1, 12 or 13 of them, boluses at the very start,
+``approved_plans()`` gives plans in every form the file format has, for an implant or for any pump of the package;
+``approved_changes()`` gives a plan with the one before it, with and without another concentration. Doses stay well
+inside the formulary, flows inside the pump's range, so that plans drawn can be compiled, approved and run. The shapes
+sit on the edges: steps a minute apart or at midnight, 1, 12 or 13 of them, boluses at the very start,
 lateness of a second or an hour, volumes that are no whole pump step, stages that begin a minute after a full
 day.
 
@@ -13,14 +13,18 @@ All flows are nL/h, all masses pg; the text of a plan is made from them exactly.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from typing import Any, Final
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from pump_ctrl.therapy.plan import DosingPlan, plan_from
+from pump_ctrl.therapy.profiles import PumpProfile
+from pump_ctrl.therapy.review import blocked, review
+from tests.whole_stack import HOUR, formulary, profile
 
 MODES: Final = ("simple", "flex", "weekdays", "minimum", "stopped")
 LEAST: Final = 2_000  # nL/h: 0.048 mL/day, the implant's lowest flow
@@ -36,6 +40,7 @@ SLOTS: Final = ("00:00", "02:30", "08:00", "12:00", "15:00", "21:30")
 WITHIN: Final = ("1 s", "5 min", "1 h")
 OVER_MS: Final = (600_000, 601_000, 1_200_000, 4_800_000)
 AFTER: Final = ("48 h", "2881 min", "7 d")
+SOON: Final = ("1441 min", "1502 min", "48 h")  # for a pump that is looked at for a few days only
 CHANGES: Final = {
     "+20 %": Fraction(6, 5),
     "+10 %": Fraction(11, 10),
@@ -44,6 +49,8 @@ CHANGES: Final = {
 }
 
 
+LOSSES: Final[tuple[object, ...]] = ("stop", {"hold": "1 h"}, {"hold": "4 h"}, {"hold": "24 h"})
+IMPLANT: Final = ("implant-40",)
 LOWEST: Final = Fraction(4, 5)  # of the first dose: the pump's lowest flow is never far away
 
 
@@ -55,13 +62,32 @@ class Mixture:
     flows: tuple[int, ...]
     bolus_nl: tuple[int, ...]
     on_loss: object
+    over_ms: tuple[int, ...] = OVER_MS
 
     @property
     def strength(self) -> int:
         """Of the primary drug, pg/nL."""
         return self.drugs[0][1]
 
+    def on(self, pump: PumpProfile) -> Mixture:
+        """The same drugs on a bench pump: its lowest flow and those that leave a syringe some days, and boluses from
+        the least on that it can be told.
+        """
+        if pump.kind == "implant":
+            return self
+        slowest, most = ceil(pump.least_nl(HOUR)), pump.capacity.nl // 96
+        own = sorted({slowest, slowest + 1, *(flow for flow in self.flows if slowest < flow < most)})
+        over_ms = tuple(over for over in OVER_MS if over <= pump.lease.ms)
+        bolus = ceil(pump.least_nl(over_ms[-1]))
+        bolus_nl = (bolus, min(3 * bolus, bolus + pump.capacity.nl // 50))
+        return replace(self, flows=tuple(own), bolus_nl=bolus_nl, over_ms=over_ms)
 
+
+# Filled, and the alarm, as shares of what the pump holds.
+FILLS: Final = {
+    "implant": (Fraction(19, 20), Fraction(1, 20)),
+    "syringe": (Fraction(1), Fraction(1, 10)),
+}
 MIXTURES: Final = (
     Mixture((("baclofen", 1_000),), (LEAST, 2_001, 12_521, 25_000), (20_000, 60_000), {"hold": "4 h"}),
     Mixture((("baclofen", 2_000),), (LEAST, 4_000, 12_500), (12_500, 30_000), {"hold": "24 h"}),
@@ -122,7 +148,7 @@ def _basal(draw: st.DrawFn, mode: str, mixture: Mixture, least: int) -> dict[str
 
 
 @st.composite
-def _titration(draw: st.DrawFn) -> tuple[list[dict[str, str]], Fraction]:
+def _titration(draw: st.DrawFn, after: Sequence[str]) -> tuple[list[dict[str, str]], Fraction]:
     """Up to three steps, and the least factor on the basal that they ever reach: 4/5 to 1."""
     changes: list[str] = []
     factor = lowest = Fraction(1)
@@ -131,7 +157,7 @@ def _titration(draw: st.DrawFn) -> tuple[list[dict[str, str]], Fraction]:
         changes.append(draw(st.sampled_from(possible)))
         factor *= CHANGES[changes[-1]]
         lowest = min(lowest, factor)
-    return [{"after": draw(st.sampled_from(AFTER)), "change": change} for change in changes], lowest
+    return [{"after": draw(st.sampled_from(after)), "change": change} for change in changes], lowest
 
 
 @st.composite
@@ -139,7 +165,7 @@ def _bolus(draw: st.DrawFn, mixture: Mixture, at: str) -> dict[str, Any]:
     own: dict[str, Any] = {
         "at": at,
         "dose": _dose(draw, mixture),
-        "over": f"{draw(st.sampled_from(OVER_MS))} ms",
+        "over": f"{draw(st.sampled_from(mixture.over_ms))} ms",
         "within": draw(st.sampled_from(WITHIN)),
     }
     when = draw(st.sampled_from(("daily", "daily", "once", "sat")))
@@ -155,23 +181,30 @@ def _dose(draw: st.DrawFn, mixture: Mixture) -> str:
 def _patient(draw: st.DrawFn, mixture: Mixture) -> dict[str, Any]:
     return {
         "dose": f"{mixture.bolus_nl[0] * mixture.strength} pg",
-        "over": f"{draw(st.sampled_from(OVER_MS[:2]))} ms",
+        "over": f"{draw(st.sampled_from(mixture.over_ms[:2]))} ms",
         "lockout": draw(st.sampled_from(("15 min", "3 h", "12 h"))),
         "max_per_day": draw(st.sampled_from((1, 2, 4))),
     }
 
 
-def _head(mixture: Mixture, residual: list[str]) -> dict[str, Any]:
+def _head(mixture: Mixture, residual: list[str], pump: str = IMPLANT[0]) -> dict[str, Any]:
     drugs = [{"name": name, "concentration": f"{strength} ug/mL"} for name, strength in mixture.drugs]
+    filled, alarm = FILLS[profile(pump).kind]
+    capacity = profile(pump).capacity.nl
     return {
         "schema": 1,
         "id": "DRAWN-1",
         "title": "Drawn",
         "patient": "BENCH-0",
         "prescriber": "nobody",
-        "pump": "implant-40",
+        "pump": pump,
         "on_loss": mixture.on_loss,
-        "reservoir": {"filled": "38 mL", "residual": residual, "alarm": "2 mL", "drugs": drugs},
+        "reservoir": {
+            "filled": f"{int(capacity * filled)} nL",
+            "residual": residual,
+            "alarm": f"{int(capacity * alarm)} nL",
+            "drugs": drugs,
+        },
         "catheter": {"volume": ["0.190 mL", "0.202 mL"]},
     }
 
@@ -186,8 +219,9 @@ def approved_plans(
     patient: bool = True,
     titration: bool = True,
     prime: bool = False,
+    pumps: Sequence[str] = IMPLANT,
 ) -> DosingPlan:
-    """A first plan for ``implant-40`` that a review would not block.
+    """A first plan that a review would not block.
 
     Args:
         draw: given by Hypothesis.
@@ -197,14 +231,22 @@ def approved_plans(
         patient: whether there may be a patient bolus.
         titration: whether there may be stages (up to four).
         prime: whether there may be a prime of an empty path.
+        pumps: profiles to draw from. On any but ``implant-40`` a review filters what is drawn, ``on_loss`` is drawn
+            too, and stages are short.
     """
-    mixture, mode = draw(st.sampled_from(mixtures)), draw(st.sampled_from(modes))
-    values = _head(mixture, draw(st.sampled_from((["0 mL", "0 mL"], ["0 mL", "1.4 mL"]))))
+    pump = profile(draw(st.sampled_from(pumps)))
+    bench, usual = pump.kind == "syringe", pump.name in IMPLANT
+    mixture = draw(st.sampled_from(mixtures)).on(pump)
+    mode = draw(st.sampled_from([mode for mode in modes if not bench or mode != "minimum"]))
+    if not usual:
+        mixture = replace(mixture, on_loss=draw(st.sampled_from(LOSSES)))
+    left = "1.4 mL" if not bench else f"{pump.capacity.nl // 20} nL"
+    values = _head(mixture, ["0 mL", draw(st.sampled_from(("0 mL", left)))], pump.name)
     values["start"], values["utc_offset"] = draw(st.sampled_from(STARTS)), draw(st.sampled_from(OFFSETS))
-    least = LEAST
+    least = mixture.flows[0]
     if titration and mode not in ("minimum", "stopped") and draw(st.booleans()):
-        steps, lowest = draw(_titration())
-        values["titration"], least = {"step": steps}, ceil(LEAST / lowest)
+        steps, lowest = draw(_titration(AFTER if usual else SOON))
+        values["titration"], least = {"step": steps}, ceil(least / lowest)
     values["basal"] = draw(_basal(mode, mixture, least))
     if boluses:
         slots = sorted(draw(st.lists(st.sampled_from(SLOTS), max_size=3, unique=True)))
@@ -212,8 +254,10 @@ def approved_plans(
     if patient and draw(st.booleans()):
         values["patient_bolus"] = draw(_patient(mixture))
     if prime and draw(st.booleans()):
-        values["prime"] = {"volume": "0.336 mL", "path": "empty"}
-    return plan_from(values)
+        values["prime"] = {"volume": "0.196 mL" if bench else "0.336 mL", "path": "empty"}
+    plan = plan_from(values)
+    assume(usual or not blocked(review(plan, formulary(), pump)))
+    return plan
 
 
 @st.composite

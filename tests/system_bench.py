@@ -282,7 +282,7 @@ class SystemBench(SystemChecks):
                 self.stack.runner.settle()
         if not self.dead and self.state is State.WAITING:
             self.confirm()
-        if self.stack.guard.since_fill_nl[1] > 18_000_000:
+        if self.stack.guard.left_by_now_nl[1] > 18_000_000:
             refill(self.stack)
         self.acknowledge()
         if not self.dead and self.state in (State.PAUSED, State.STOPPED):

@@ -56,12 +56,12 @@ def sums_now(stack: SimulatedStack) -> tuple[Fraction, Fraction, Fraction]:
 
 def check_sums(stack: SimulatedStack) -> None:
     """D-02 at the horizon and at this instant: less than one pump step is unaccounted for."""
-    totals = stack.controller.totals
+    totals, step = stack.controller.totals, stack.profile.step.nl
     left = totals.planned - totals.missed - totals.commanded
-    assert abs(left) < STEP, f"at the horizon {float(left)} nL"
+    assert abs(left) < step, f"at the horizon {float(left)} nL"
     planned, commanded, missed = sums_now(stack)
     left = planned - commanded - missed
-    assert abs(left) < STEP, f"now {float(left)} nL"
+    assert abs(left) < step, f"now {float(left)} nL"
 
 
 def check_ledger(stack: SimulatedStack, unseen_nl: int = 0) -> None:

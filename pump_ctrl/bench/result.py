@@ -9,16 +9,17 @@ Times are s from the plan's start (rounded down), volumes nL, masses ng (the wor
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from pump_ctrl.bench.oracle import Violation, Window
+from pump_ctrl.controller.books import BOLUSES
 from pump_ctrl.safety.alarms import ROWS
 from pump_ctrl.safety.ask import readable
-from pump_ctrl.units import Duration, Volume
+from pump_ctrl.units import Volume
 from sim.truth import Truth
 
 WORTH_TELLING_NL = 50  # smaller gaps are in the journal and in the sum, not in the list of events
@@ -183,9 +184,19 @@ def event_list(records: Iterable[Any], start_utc_ms: int) -> list[tuple[int, str
 
 
 def _asked(data: Mapping[str, Any]) -> str:
-    volume = sum(span[3] for span in data["spans"])
-    until = data["spans"][-1][2] - data["spans"][0][1]
-    return f"{data['purpose']}: {Volume(volume)} in {len(data['spans'])} steps over {Duration(until)}"
+    """A bolus and the basal that the pump was told with it are told apart."""
+    spans, purpose = data["spans"], data["purpose"]
+    if purpose not in BOLUSES:
+        return f"{purpose}: {_in_steps(sum(span[3] for span in spans), spans)}"
+    _, begins, ends, volume, beside = spans[0][:5]
+    told = f"{purpose} bolus: {Volume(volume - beside)} over {readable(f'{ends - begins} ms')}"
+    basal = beside + sum(span[3] for span in spans[1:])
+    return f"{told}; basal: {_in_steps(basal, spans)}" if basal else told
+
+
+def _in_steps(volume_nl: int, spans: Sequence[Sequence[Any]]) -> str:
+    steps, length = len(spans), readable(f"{spans[-1][2] - spans[0][1]} ms")
+    return f"{Volume(volume_nl)} in {steps} step{'' if steps == 1 else 's'} over {length}"
 
 
 def _bolus(data: Mapping[str, Any]) -> str:

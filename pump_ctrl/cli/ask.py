@@ -10,12 +10,15 @@ from __future__ import annotations
 import getpass
 import secrets
 import shlex
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
+from pump_ctrl.cli.fold import folded, width_of
 from pump_ctrl.cli.lazy import Command
 from pump_ctrl.cli.options import AS_JSON, PLAN_FILE
 from pump_ctrl.cli.text import say, say_json
@@ -42,6 +45,8 @@ _NOBODY: Final = (
     "What a pump was told last goes on to its end.",
     "Start one: pump-ctrl run PLAN --port URL --journal FILE",
 )
+_MAYBE: Final = "It is not known whether the pump was told to stop."
+_BY_HAND: Final = "Stop the pump by hand or take its power away."
 
 
 def _asks(command: _F) -> _F:
@@ -68,6 +73,16 @@ def connect(journal: Path | None) -> Connection:
     raise NotAllowed(f"{len(found)} controllers are running.", do_now="Name one with --journal FILE.")
 
 
+@contextmanager
+def _for_a_stop() -> Iterator[None]:
+    """Whoever wants to stop a pump and finds no controller is sent to the pump first."""
+    try:
+        yield
+    except LinkError as error:
+        do_now = f"{_BY_HAND} {error.do_now}".rstrip()
+        raise LinkError(error.what, pump_state=error.pump_state, do_now=do_now) from None
+
+
 def ask(verb: str, journal: Path | None, request_id: str | None, as_json: bool, **more: str | bool) -> None:
     """Send one request, print its answer, and set the exit status."""
     own = request_id or f"{verb}-{secrets.token_hex(6)}"
@@ -75,13 +90,18 @@ def ask(verb: str, journal: Path | None, request_id: str | None, as_json: bool, 
         try:
             answer = line.ask({"id": own, "do": verb, **more})
         except LinkError as error:
+            stops = verb == "stop"
             raise LinkError(
-                f"{error.what} (id {own})", pump_state=error.pump_state, do_now=error.do_now
+                f"{error.what} (id {own})",
+                pump_state=_MAYBE if stops else error.pump_state,
+                do_now="" if stops else error.do_now,
             ) from None
     if as_json:
         say_json({"schema": "pump-ctrl/answer/1", "id": own, "exit": answer["exit"], "text": answer["text"]})
     else:
-        click.echo(answer["text"], err=answer["exit"] != 0)
+        bad = answer["exit"] != 0
+        stream = sys.stderr if bad else sys.stdout
+        click.echo("\n".join(folded([answer["text"]], width_of(stream))), err=bad)
     if answer["exit"]:
         click.get_current_context().exit(int(answer["exit"]))
 
@@ -132,12 +152,21 @@ def pause(journal: Path | None, request_id: str | None, as_json: bool) -> None:
 @click.command("resume", cls=Command)
 @click.option("--confirm", nargs=2, metavar="NAME CODE", help="After a restart: who confirms, and the code that "
               "run and status show.")  # fmt: skip
+@click.option("--off", metavar="DURATION", help="With --confirm: how long the host was off, where its own clock "
+              'is wrong, such as "10 min".')  # fmt: skip
 @_asks
 def resume(
-    journal: Path | None, request_id: str | None, as_json: bool, confirm: tuple[str, str] | None
+    journal: Path | None,
+    request_id: str | None,
+    as_json: bool,
+    confirm: tuple[str, str] | None,
+    off: str | None,
 ) -> None:
     """Go on after a pause, a stop, a cleared alarm, or (with --confirm) a restart."""
+    if confirm is None and off is not None:
+        raise click.UsageError("--off belongs to --confirm NAME CODE.")
     more = {} if confirm is None else {"by": confirm[0], "code": confirm[1]}
+    more |= {} if off is None else {"off": off}
     ask("resume", journal, request_id, as_json, **more)
 
 
@@ -145,7 +174,8 @@ def resume(
 @_asks
 def stop(journal: Path | None, request_id: str | None, as_json: bool) -> None:
     """Stop the pump now. Always possible; nothing flows until resume."""
-    ask("stop", journal, request_id, as_json)
+    with _for_a_stop():
+        ask("stop", journal, request_id, as_json)
 
 
 @click.command("ack", cls=Command)
@@ -247,6 +277,6 @@ def watch(journal: Path | None, as_json: bool) -> None:
                 click.echo(json.dumps(record, separators=(",", ":")))
             else:
                 for text in lines.of_parts(record["kind"], record["utc_ms"], record["data"]):
-                    click.echo(text)
+                    say([text])
     again = shlex.join(["pump-ctrl", "status", "--journal", found["journal"]])
     click.echo(f"The controller has ended, or lets nobody read along any more. Try: {again}", err=True)

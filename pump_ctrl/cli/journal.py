@@ -64,8 +64,11 @@ def _line(record: Record) -> str:
 
 
 def utc(ms: int) -> str:
-    """``20 Nov 2026 07:00:00.000`` in UTC."""
-    at = _EPOCH + timedelta(milliseconds=ms)
+    """``20 Nov 2026 07:00:00.000`` in UTC; a time that no calendar has as the number that it is."""
+    try:
+        at = _EPOCH + timedelta(milliseconds=ms)
+    except OverflowError:
+        return f"{ms} ms"
     return f"{at.day:>2} {at:%b %Y %H:%M:%S}.{ms % 1000:03d}"
 
 

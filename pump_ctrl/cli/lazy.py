@@ -2,13 +2,16 @@
 
 Layer      cli. Imports click and the error tree only, so that ``pump-ctrl --help`` stays fast.
 Hazard     a traceback hides what happened and what state the pump is in.
-Invariant  whatever goes wrong inside a command ends in sentences on standard error and in 2, 3, 4 or 5.
+Invariant  whatever goes wrong inside a command ends in sentences on standard error and in 1 (nothing can be
+           written), 2, 3, 4 or 5.
 Tests      tests/unit/test_cli.py
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import traceback
 from collections.abc import Mapping
 from importlib import import_module
@@ -16,6 +19,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from pump_ctrl.cli.fold import folded, width_of
 from pump_ctrl.errors import PumpCtrlError
 
 NOTICE: Final = "Bench and research software: not a medical device, not for use on people."
@@ -24,6 +28,8 @@ PUMP_STATE: Final = "pump_ctrl.pump_state"
 _UNTOUCHED: Final = "No real pump was opened by this command."
 _INTERRUPTED: Final = 130  # what a shell reports for a process that SIGINT ended
 _DEFECT: Final = 5
+NO_OUTPUT: Final = 1  # as where the reader of a pipe goes away
+_UNWRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 class Command(click.Command):
@@ -85,6 +91,8 @@ class LazyGroup(Group):
         except PumpCtrlError as error:
             _end(ctx, [str(error)], error.exit_code)
         except Exception as error:  # noqa: BLE001 - the last resort: a person must get a sentence, not a traceback
+            if of_output(error):
+                _end(ctx, [without_output(error), _pump_state(ctx)], NO_OUTPUT)
             _end(ctx, _last_words(ctx, error), _DEFECT)
 
 
@@ -105,8 +113,18 @@ def _last_words(ctx: click.Context, error: Exception) -> list[str]:
     ]
 
 
+def of_output(error: Exception) -> bool:
+    """Whether standard output could not be written: no file was named, and the disk behind it says no."""
+    return isinstance(error, OSError) and error.errno in _UNWRITTEN and error.filename is None
+
+
+def without_output(error: Exception) -> str:
+    """What a person is told then."""
+    return f"What this command says could not be written: {error}."
+
+
 def _end(ctx: click.Context, lines: list[str], code: int) -> NoReturn:
     if os.environ.get(TRACEBACK):
         click.echo(traceback.format_exc(), err=True)
-    click.echo("\n".join(lines), err=True)
+    click.echo("\n".join(folded(lines, width_of(sys.stderr))), err=True)
     ctx.exit(code)

@@ -1,7 +1,8 @@
 """``pump-ctrl``: the table of commands and the entry point.
 
 Layer      cli. Prints and sets exit codes; decides nothing.
-Exit       0 done, 2 usage, 3 refused or invalid input, 4 pump or link failure, 5 journal or safety fault.
+Exit       0 done, 1 the output cannot be written, 2 usage, 3 refused or invalid input, 4 pump or link failure,
+           5 journal or safety fault.
 Tests      tests/unit/test_cli.py
 """
 
@@ -14,7 +15,7 @@ from typing import Final
 import click
 
 from pump_ctrl import __version__
-from pump_ctrl.cli.lazy import NOTICE, LazyGroup
+from pump_ctrl.cli.lazy import NO_OUTPUT, NOTICE, LazyGroup, of_output, without_output
 
 TABLE: Final = {
     "plan": ("pump_ctrl.cli.plan:plan", "Check, show, compare and sign dosing plans."),
@@ -45,8 +46,8 @@ TABLE: Final = {
 @click.group(
     cls=LazyGroup,
     table=TABLE,
-    epilog="Exit status: 0 done, 2 usage, 3 refused or invalid input, 4 pump or link failure, "
-    "5 journal or safety fault.",
+    epilog="Exit status: 0 done, 1 the output cannot be written, 2 usage, 3 refused or invalid input, "
+    "4 pump or link failure, 5 journal or safety fault.",
 )
 @click.version_option(__version__, prog_name="pump-ctrl", message=f"%(prog)s %(version)s. {NOTICE}")
 def cli() -> None:
@@ -57,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on ``arguments`` (``sys.argv`` when None) and return the exit status."""
     try:
         cli.main(args=None if arguments is None else list(arguments), prog_name="pump-ctrl")
+    except OSError as error:  # the first page of help is written before any command is invoked
+        if not of_output(error):
+            raise
+        click.echo(without_output(error), err=True)
+        return NO_OUTPUT
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
 

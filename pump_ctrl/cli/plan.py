@@ -7,8 +7,6 @@ Tests      tests/unit/test_cli.py
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -142,8 +140,7 @@ def finding_lines(file: Path, found: Sequence[Finding]) -> list[str]:
 
 def _finding(item: Finding, places: Places) -> list[str]:
     second = " (and a second person)" if item.second else ""
-    width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns) - 6)
-    return [f"{item.key}{second}, {places.of(item.field)}", *indented(textwrap.wrap(told(item), width))]
+    return [f"{item.key}{second}, {places.of(item.field)}", *indented(told(item).splitlines())]
 
 
 @plan.command("show", short_help="Show PLAN in figures: rates, the day, windows, dates.")

@@ -99,8 +99,8 @@ def _windows(drugs: Iterable[DrugFigures]) -> list[str]:
     rows = [_window_row(drug, hours) for drug in drugs for hours in sorted(drug.worst)]
     return [
         *table(head, rows),
-        "on time: as written, by the label. at worst: with late boluses and drug of the residual; the guard",
-        "enforces it, with a small margin for the time of a stop and the pump's step. Both with every",
+        "on time: as written, by the label. at worst: with late boluses and drug of the residual; the guard "
+        "enforces it, with a small margin for the time of a stop and the pump's step. Both with every "
         "patient bolus that lockout and maximum allow.",
     ]
 
@@ -221,6 +221,7 @@ def _reservoir(view: Overview) -> list[str]:
         ("path", f"{ml(low)} to {ml(high)}, pump tubing and catheter"),
         ("filled", f"{held.filled}, over a residual of {held.residual[0]} to {held.residual[1]}"),
         ("alarm", f"at {held.alarm}: {alarm}{taken}"),
+        ("", f"reservoir-low: by the record, no more than {held.alarm} is surely left"),
         ("stability", f"{length(refill.stability_ms)} ({refill.by_drug})"),
         ("refill", refill_by(view)),
         ("then left", f"{ml(refill.left_nl)} by calculation"),

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, TextIO
 
+from pump_ctrl.cli.fold import folded, width_of
+
 MOST: Final = 1_000  # lines that wait
 _AT_ONCE: Final = 4_000  # bytes; a pipe that can be written takes at least so many
 
@@ -23,7 +25,7 @@ class Printer:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lines = stream, deque[str](maxlen=MOST)
-        self._lost = 0
+        self._lost, self._width = 0, width_of(stream)
         try:
             self._fd: int | None = stream.fileno()
         except (OSError, ValueError, AttributeError):
@@ -31,7 +33,7 @@ class Printer:
 
     def say(self, lines: Iterable[str]) -> None:
         """Write lines, now if that is possible."""
-        for line in lines:
+        for line in folded(lines, self._width):
             self._lost += len(self._lines) == MOST
             self._lines.append(line)
         self._write(0)

@@ -32,7 +32,7 @@ STATES: Final = {
     "WAITING": "waits until a person has confirmed what was given; nothing new is given",
     "READY": "may deliver; nothing runs at this moment",
     "RUNNING": "the basal runs",
-    "BOLUS": "a bolus runs, the basal follows by itself",
+    "BOLUS": "a bolus runs, then the basal",
     "PRIMING": "a prime runs, nothing else",
     "UNCERTAIN": "the outcome of a command is not known; nothing new is given until the pump has told it",
     "PAUSED": "paused; nothing is given until: pump-ctrl resume",
@@ -90,7 +90,8 @@ def _intent(data: Mapping[str, Any]) -> str:
     lasts = length(sum(step[2] for step in data["steps"]))
     if data["purpose"] in ("patient", "scheduled"):
         bolus = data["steps"][0]
-        what = f"{data['purpose']} bolus of {ml(bolus[1] - bolus[3])} in {length(bolus[2])}, then basal"
+        then = ", then basal" if len(data["steps"]) > 1 else ""
+        what = f"{data['purpose']} bolus of {ml(bolus[1] - bolus[3])} in {length(bolus[2])}{then}"
     else:
         what = f"{data['purpose']} of {ml(volume)}"
     return f"Telling the pump: {what}; it then stops by itself after {lasts} if it hears no more"
@@ -136,6 +137,13 @@ def _alarm(data: Mapping[str, Any]) -> str:
     return f"ALARM {code}{priority}{condition}{detail}. {advice(code)}"
 
 
+def _reminder(data: Mapping[str, Any]) -> str:
+    code, row = data["code"], ROWS[data["code"]]
+    holds = "" if data["holds"] else ", its cause has gone"
+    head = f"STILL NOT SEEN BY ANYBODY, for {length(data['age_ms'])}{holds}"
+    return f"{head}: ALARM {code}, {row.priority.value} priority: {row.condition}. {advice(code, holds=data['holds'])}"
+
+
 def _missed(data: Mapping[str, Any]) -> str:
     volume, lasted = Fraction(data["nl"]), length(data["to_ms"] - data["from_ms"])
     if volume < WORTH_NL:
@@ -158,6 +166,7 @@ _TOLD: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyTyp
         "evidence": _evidence,
         "bolus": _bolus,
         "alarm": _alarm,
+        "reminder": _reminder,
         "missed": _missed,
         "stop": _stop,
         "power-cut": power_cut_line,
@@ -248,6 +257,8 @@ def _runs_now(status: Status, times: Times) -> list[str]:
     if run["bolus_until_utc_ms"] is not None and status["plan_utc_ms"] < run["bolus_until_utc_ms"]:
         ends = times.full(run["bolus_until_utc_ms"])
         bolus = f"A {run['purpose']} bolus of {ml(run['bolus_nl'])} runs until {ends}"
+        if _alone(run):
+            return [f"{bolus}; then nothing until the pump is told the basal."]
         return [f"{bolus}; the basal follows by itself, until {until} at the latest."]
     what = "The hold" if run["purpose"] == "hold" else "The basal that the pump was told"
     return [f"{what} runs until {until} at the latest."]
@@ -308,13 +319,16 @@ def status_lines(status: Status, journal: Path) -> list[str]:
         ),
         ("volume", ", ".join(f"{ml(volume[name])} {name}" for name in ("planned", "commanded", "missed"))),
         ("left the pump", f"at least {ml(volume['ledger_low'])}, at most {ml(volume['ledger_high'])}"),
-        ("reservoir", f"{ml(left['low'])} to {ml(left['high'])}"),
+        (
+            "reservoir",
+            f"{ml(left['low'])} to {ml(left['high'])}; low when {ml(left['alarm'])} or less is sure",
+        ),
         *_next_rows(status, times),
         ("pump", _pump_words(status["pump"])),
         ("", "" if status["busy_s"] is None else busy_words(status["busy_s"])),
         *witness_rows(status["witness"]),
     ]
-    lines = [*_state_lines(status), *pairs(rows), *_alarm_lines(status["alarms"])]
+    lines = [*_state_lines(status), *pairs(rows), *_alarm_lines(status["alarms"], times)]
     if status["unsettled"] is not None:
         lines += ["", *_unsettled_lines(status)]
     if status["reconciliation"] is not None:
@@ -353,8 +367,14 @@ def _told_run(run: Status, now_ms: int, times: Times) -> str:
         return f"{run['purpose']}, {ml(run['volume_nl'])} {until}"
     if now_ms >= run["bolus_until_utc_ms"]:
         return f"basal {until}"
+    then = "nothing until it is told the basal" if _alone(run) else f"basal {until}"
     ends = times.short(run["bolus_until_utc_ms"]).strip()
-    return f"{run['purpose']} bolus of {ml(run['bolus_nl'])} until {ends}, then basal {until}"
+    return f"{run['purpose']} bolus of {ml(run['bolus_nl'])} until {ends}, then {then}"
+
+
+def _alone(run: Status) -> bool:
+    """Whether the pump was told the bolus and nothing that follows it, as one that is told a thing at a time."""
+    return bool(run["until_utc_ms"] <= run["bolus_until_utc_ms"])
 
 
 def _pump_words(pump: Status | None) -> str:
@@ -364,11 +384,13 @@ def _pump_words(pump: Status | None) -> str:
     return f"{pump['state']}{battery}, said {length(pump['age_s'] * 1_000)} ago"
 
 
-def _alarm_lines(alarms: list[Status]) -> list[str]:
+def _alarm_lines(alarms: list[Status], times: Times) -> list[str]:
     lines = []
     for alarm in alarms:
         gone = "" if alarm["holds"] else "; its cause has gone"
         seen = "seen" if alarm["acknowledged"] else "NOT SEEN BY ANYBODY"
-        lines += ["", f"ALARM {alarm['code']} ({alarm['priority']}; {seen}{gone}): {alarm['condition']}."]
+        since = f"since {times.short(alarm['since_utc_ms']).strip()}, {length(alarm['age_s'] * 1_000)}"
+        head = f"ALARM {alarm['code']} ({alarm['priority']}; {since}; {seen}{gone})"
+        lines += ["", f"{head}: {alarm['condition']}."]
         lines += indented([readable(alarm["detail"]), alarm["do"]] if alarm["detail"] else [alarm["do"]])
     return lines

@@ -146,7 +146,8 @@ def simulate(
     for notice in (*opened.notices, *_too_late(length, requests, faults)):
         click.echo(notice, err=True)
     clock = VirtualClock(utc_ms=opened.plan.start_utc_ms)
-    journal = MemoryJournal(clock, {"simulation": True, "plan": opened.plan.sha256})
+    named = {"id": opened.plan.id, "sha256": opened.plan.sha256}
+    journal = MemoryJournal(clock, {"simulation": True, "plan": named})
     with _Progress() as progress:
         result = run_plan(
             opened.plan,

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any, Final, Protocol
 
 from pump_ctrl.cli.text import brief, date, indented, local, mass, ml, pairs, rounded, table
+from pump_ctrl.safety.alarms import ROWS
 from pump_ctrl.safety.ask import readable
 from pump_ctrl.therapy.formulary import Formulary
 from pump_ctrl.therapy.plan import DosingPlan
@@ -262,7 +263,9 @@ def alarms(found: Sequence[Row], times: Times) -> list[str]:
         (*key, str(len(group)), times.short(group[0]["raised_at_s"]), _gone(group, times))
         for key, group in by_code.items()
     ]
-    return table(("alarm", "priority", "times", "first raised", "last gone"), rows, left=2)
+    conditions = {code: ROWS[code].condition for code, _ in by_code}
+    told = table(("alarm", "priority", "times", "first raised", "last gone"), rows, left=2)
+    return [*told, "", *pairs(conditions.items())]
 
 
 def _gone(alarms: Sequence[Row], times: Times) -> str:

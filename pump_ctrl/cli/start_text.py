@@ -14,6 +14,7 @@ from pump_ctrl.assembly import settings_of, timing_of
 from pump_ctrl.cli.run_text import Times
 from pump_ctrl.cli.text import pairs
 from pump_ctrl.controller.prescription import Prescription
+from pump_ctrl.safety.ask import readable
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import PumpProfile
 from pump_ctrl.units import Duration
@@ -40,20 +41,20 @@ def start_lines(
 
 def _late(late_ms: int) -> Iterator[str]:
     if late_ms > _LATE_MS:
-        late = Duration(late_ms - late_ms % 60_000)
+        late = readable(f"{late_ms - late_ms % 60_000} ms")
         yield f"The plan's start was {late} ago. What it asked for meanwhile and was not given is missed."
 
 
 def without_it(profile: PumpProfile, prescription: Prescription) -> Iterator[tuple[str, str]]:
     """What the pump does when this process ends, and when it dies without a word (D-13, D-14)."""
     hold, timing = prescription.max_hold_ms, timing_of(profile, prescription)
-    timeout_s, lease = settings_of(profile, prescription).wire_timeout_s, Duration(timing.lease_ms)
+    timeout_s, lease = settings_of(profile, prescription).wire_timeout_s, readable(f"{timing.lease_ms} ms")
     held = f"the lowest rate is held for {Duration(hold)} at most, then nothing flows"
     yield "on Ctrl-C", held if hold else "the pump is stopped"
     if timeout_s is not None:
         yield "if killed", f"the pump stops by itself within {timeout_s} s"
     elif timing.hold_ms:
-        end = Duration(timing.hold_ms)
+        end = readable(f"{timing.hold_ms} ms")
         last = f"what the pump was told last goes on, for {lease} at most, then the lowest rate"
         yield "if killed", f"{last}; after {end} in all nothing flows"
     else:

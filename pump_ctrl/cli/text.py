@@ -10,6 +10,7 @@ Tests      tests/unit/test_cli.py
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import click
 
+from pump_ctrl.cli.fold import folded, width_of
 from pump_ctrl.units import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 
 PG_PER: Final = {"mg": 10**9, "ug": 10**6, "ng": 10**3, "pg": 1}
@@ -103,8 +105,8 @@ def indented(lines: Iterable[str], by: int = 2) -> list[str]:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Write lines to standard output."""
-    click.echo("\n".join(lines))
+    """Write lines to standard output, folded if it is a terminal."""
+    click.echo("\n".join(folded(lines, width_of(sys.stdout))))
 
 
 def say_json(document: Any) -> None:  # noqa: ANN401 - any JSON value

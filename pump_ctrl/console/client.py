@@ -21,6 +21,7 @@ from pump_ctrl.console.server import peer_uid
 from pump_ctrl.errors import LinkError
 
 PATIENCE_S: Final = 30.0  # a deliver with all its exchanges may be under way
+STOP_PATIENCE_S: Final = 8.0  # a STOP overtakes it: on the wire within 2 s, confirmed or not soon after
 _AT_ONCE: Final = 65_536
 
 
@@ -36,7 +37,8 @@ class Connection:
     """
 
     def __init__(self, path: Path, *, patience_s: float = PATIENCE_S) -> None:
-        self._patience_s, self._heard = patience_s, bytearray()
+        self._patience_s, self._stop_patience_s = patience_s, min(patience_s, STOP_PATIENCE_S)
+        self._heard = bytearray()
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             self._sock.connect(str(path))
@@ -65,7 +67,8 @@ class Connection:
         Raises:
             LinkError: the controller ended, or does not answer; the request may have been carried out.
         """
-        deadline = time.monotonic() + self._patience_s
+        patience_s = self._stop_patience_s if request["do"] == "stop" else self._patience_s
+        deadline = time.monotonic() + patience_s
         self._send(request, deadline)
         while (answer := self._receive(deadline)).get("id") != request["id"]:
             if answer.get("exit") is not None and not answer.get("id"):
@@ -104,7 +107,7 @@ class Connection:
         try:
             data = self._sock.recv(_AT_ONCE)
         except TimeoutError:
-            raise _lost(f"no answer within {self._patience_s:.0f} s") from None
+            raise _lost("no answer came in time") from None
         except OSError as err:
             raise _lost(err.strerror or str(err)) from None
         if not data:

@@ -123,10 +123,21 @@ class ConsoleServer:
             while True:
                 fresh, _ = self._listener.accept()
                 fresh.setblocking(False)
-                if peer_uid(fresh) != os.getuid() or len(self._clients) >= MAX_CLIENTS:
+                if peer_uid(fresh) != os.getuid():
                     fresh.close()
-                else:
-                    self._clients.append(_Client(fresh))
+                    continue
+                if len(self._clients) >= MAX_CLIENTS:
+                    self._make_room()
+                self._clients.append(_Client(fresh))
+
+    def _make_room(self) -> None:
+        """Let go of who came first and has no request open: the next one may want to stop the pump (S-08)."""
+        for client in self._clients:
+            self._read(client)  # a request that is already here is heard
+        asking = [heard.client for heard in self._heard]
+        first = next((client for client in self._clients if client not in asking), self._clients[0])
+        first.over = True
+        self._sweep()
 
     def _read(self, client: _Client) -> None:
         try:

@@ -53,7 +53,7 @@ class Books:
     """
 
     def __init__(self, prescription: Prescription, step_nl: int, counter_nl: int = 1) -> None:
-        self.prescription, self._counter_nl = prescription, counter_nl
+        self.prescription, self.counter_nl = prescription, counter_nl
         self.totals = Totals(step_nl)
         self.asked: Run | None = None
         self.asked_slot: Slot | None = None
@@ -64,7 +64,7 @@ class Books:
         self.slots_until = 0  # scheduled boluses before this plan time have been dealt with
         self.bridging = prescription.bridge is not None
         self.primed = prescription.prime_nl == 0
-        self.prime_left_nl = prescription.prime_nl  # what all primes together have surely not given yet
+        self._in_path_nl = 0  # of anything since the path was new, with all that the run in force is to give
         self.new_path = False  # told by a person since the plan was loaded, and not yet primed
         self.refilled = False  # told by a person since the plan was loaded
         self.passed = (0, 0)  # while a bridge lasts: bounds of what left before the last refill, nL
@@ -78,6 +78,19 @@ class Books:
     def run(self) -> Run | None:
         """The run in force."""
         return self.totals.run
+
+    def prime_left_nl(self, plan_ms: int) -> int:
+        """What of the plan's prime the path can still take, nL: whatever has left since it was new fills it (D-12).
+
+        0 where that is less than a pump step.
+        """
+        left = self.prescription.prime_nl - self._in_path_nl + self.to_come_nl(plan_ms)
+        return left if left >= self.totals.step_nl else 0
+
+    def to_come_nl(self, plan_ms: int) -> int:
+        """What the run in force is still to give, nL, if the pump began it on time."""
+        run = self.run
+        return 0 if run is None else run.volume_nl - run.delivered_by(plan_ms, self.totals.step_nl)
 
     def named(self, request: str) -> str:
         """A request's id: its time alone would name two requests of two plans the same."""
@@ -93,8 +106,8 @@ class Books:
     def given(self, plan_ms: int, status: PumpStatus | None) -> int:
         """What the run in force has given of what it was told, nL: by the counter, by time without one.
 
-        A counter that is more than a pump step ahead of time has counted something else: that is the guard's
-        to count and to stop, no part of the run, and never made up for by giving less later.
+        A counter that is more than a pump step ahead of time, or of the plan, has counted something else: that is
+        the guard's to count and to stop, no part of the run, and never made up for by giving less later.
         """
         return self._given(plan_ms, self._counter(status))
 
@@ -111,7 +124,10 @@ class Books:
         by_time = run.delivered_by(plan_ms, self.totals.step_nl)
         if counter is None or counter < self.run_counter:
             return by_time
-        return min(counter - self.run_counter, by_time + self.totals.step_nl, run.volume_nl)
+        given = min(counter - self.run_counter, by_time + self.totals.step_nl, run.volume_nl)
+        if given > by_time and self.totals.residual_at(plan_ms, given) < -self.totals.step_nl:
+            return by_time
+        return given
 
     # Changes; each returns its records.
 
@@ -187,7 +203,9 @@ class Books:
         return [*closed, *self._granted(run, counter - given_new, self._given(run.from_ms, at_begin))]
 
     def _granted(self, run: Run, counter: int, given_old: int) -> list[Write]:
+        self._closes(given_old)
         gaps = self.totals.grant(run, given_old)
+        self._in_path_nl += run.volume_nl
         self.asked, self.run_counter = None, counter
         self._open(run)
         return [
@@ -206,7 +224,6 @@ class Books:
             )
         if run.purpose == "prime":
             self.primed, self.new_path = True, False
-            self.prime_left_nl = max(0, self.prime_left_nl - run.volume_nl)
 
     def cut(self, plan_ms: int, status: PumpStatus | None, why: str) -> list[Write]:
         """The run in force ended at ``plan_ms``: stopped, or by itself."""
@@ -215,12 +232,15 @@ class Books:
         return self._cut(plan_ms, self.given(plan_ms, status), why)
 
     def _cut(self, plan_ms: int, given: int, why: str) -> list[Write]:
-        run = self.run
-        if run is not None and run.purpose == "prime":
-            self.prime_left_nl += max(0, run.volume_nl - given - self.totals.step_nl)
+        self._closes(given)
         gaps = self.totals.cut(plan_ms, given, why)
         data = {"plan_ms": plan_ms, "given": given, "why": why, **self.totals.snapshot()}
         return [Write("cut", data), *_missed(gaps)]
+
+    def _closes(self, given: int) -> None:
+        """The run in force gives no more than ``given`` nL, and what a pump may still finish of a step."""
+        if self.run is not None:
+            self._in_path_nl -= max(0, self.run.volume_nl - given - self.totals.step_nl)
 
     def idle(self, plan_ms: int, why: str) -> list[Write]:
         """Nothing has run until ``plan_ms``; what was due is missed."""
@@ -253,7 +273,7 @@ class Books:
         self.open_bolus = None
         if counter is None or counter < self.run_counter:
             return [bolus_record(bolus, "unknown", share, "counter", "the pump's counter was reset")]
-        whole = given > first.volume_nl - self._counter_nl  # as far as the counter can tell
+        whole = given > first.volume_nl - self.counter_nl  # as far as the counter can tell
         return [
             bolus_record(bolus, "delivered" if whole else "interrupted", bolus.volume_nl if whole else share)
         ]
@@ -263,12 +283,20 @@ class Books:
         self.bridging = False
         return [Write("bridge_over", {})]
 
-    def refill(self, passed: tuple[int, int], *, new_path: bool, prime_due: bool) -> list[Write]:
+    def refill(
+        self, passed: tuple[int, int], *, new_path: bool, prime_due: bool, to_come_nl: int
+    ) -> list[Write]:
         """The reservoir was filled. A new path may be primed anew; ``prime_due``: before anything else.
 
-        ``passed`` bounds what had left since the bridge began, nL.
+        ``passed`` bounds what had left since the bridge began; ``to_come_nl``: the most of the run in force that goes
+        into the path from now on, nL.
         """
-        data = {"passed": list(passed), "new_path": new_path, "prime_due": prime_due}
+        data = {
+            "passed": list(passed),
+            "new_path": new_path,
+            "prime_due": prime_due,
+            "to_come_nl": to_come_nl,
+        }
         self._refilled(data)
         return [Write("refilled", data)]
 
@@ -276,7 +304,7 @@ class Books:
         low, high = data["passed"]
         self.passed, self.refilled, self._refill = (low, high), True, None
         if data["new_path"]:
-            self.new_path, self.prime_left_nl = True, self.prescription.prime_nl
+            self.new_path, self._in_path_nl = True, data["to_come_nl"]
         if data["prime_due"]:
             self.primed = self.prescription.prime_nl == 0
 
@@ -291,7 +319,7 @@ class Books:
             self.totals.shift(shift)
             self.slots_until = plan_ms
             self.bridging = new.bridge is not None
-            self.primed, self.prime_left_nl = new.prime_nl == 0, new.prime_nl
+            self.primed = new.prime_nl == 0
             self.new_path = self.refilled = False
             self.passed = (0, 0)
             self._loads += 1
@@ -310,10 +338,11 @@ class Books:
         """
         unwritten, self._unwritten = self._unwritten, []
         if self._refill is not None:
-            new_path = self._refill[
-                "new_path"
-            ]  # whoever told it has to confirm first, so nothing starts by it
-            unwritten += self.refill(self.unknown_front, new_path=new_path, prime_due=new_path)
+            # whoever told a new path has to confirm first, so nothing starts by it; nor when it was, in the run
+            new_path, to_come = self._refill["new_path"], 0 if self.run is None else self.run.volume_nl
+            unwritten += self.refill(
+                self.unknown_front, new_path=new_path, prime_due=new_path, to_come_nl=to_come
+            )
         return unwritten
 
     @property

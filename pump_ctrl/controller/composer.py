@@ -21,6 +21,7 @@ from pump_ctrl.controller.totals import ZERO, Pace, Run, Span
 
 WEEK_MS = 7 * 86_400_000  # the longest time after which a basal pattern repeats
 HOLD_SLACK_MS = 5_000  # a hold ends so much before it must: it is judged when its records are written
+DRY_STEPS = 4  # of the pump are left in a reservoir that runs dry: roundings, and what the ledger doubts
 LIKE_MS = 500  # a run that is told in nearly the time it was composed for is not composed again
 
 
@@ -40,6 +41,8 @@ class Composer:
         self._slot: tuple[int, Slot | None] | None = None
         self._low, self._high, self._moved_at = 0, 0, 0
         self._renew_from: int | None = None
+        # Plan time at which by the ledger nothing is left, where a lease reaches it.
+        self._empty_ms: int | None = None
         self._renewal_of: tuple[Run, Slot | None, int] | None = None
         self._due_of: tuple[Run, int, State, int] | None = None  # run, slots dealt with, state; plan time
 
@@ -83,8 +86,27 @@ class Composer:
         """The pump could not be told a run in time: the next one has one step, until the pump has it."""
         self._limits = replace(self._full, max_steps=1)
 
+    def runs_dry(self, run: Run, left_nl: int) -> bool:
+        """``run`` asks for more than the ``left_nl`` that the reservoir holds by the ledger: compose up to there.
+
+        False where not even a minute of it is left, or that was asked for already.
+        """
+        first = run.spans[0]
+        start, taken = (first.to_ms, first.volume_nl) if first.bolus else (run.from_ms, 0)
+        spare = max(DRY_STEPS * self._limits.step_nl, left_nl // 100)
+        at = time_of_volume(run.pace, start, Fraction(max(0, left_nl - taken - spare)), run.to_ms)
+        if at is None or at < start + 60_000 or (self._empty_ms is not None and start < self._empty_ms <= at):
+            return False
+        self._empty_ms = at
+        return True
+
+    def refilled(self) -> None:
+        """The reservoir was filled."""
+        self._empty_ms = self._renewal_of = self._due_of = None
+
     def loaded(self, plan_ms: int) -> None:
         """Another plan is in force from ``plan_ms`` of its own time on."""
+        self._empty_ms = None
         self._slot = self._renewal_of = self._due_of = None
         self._low, self._high, self._moved_at = 0, 0, plan_ms
         self._renew_from = plan_ms
@@ -137,8 +159,8 @@ class Composer:
 
     def _by_plan(self, run: Run, slot: Slot | None) -> int:
         until, end = self._books.prescription.schedule.stage_at(run.from_ms).until_ms, run.own_to_ms
-        if until == end or (slot is not None and slot.at_ms <= end):
-            return end  # the next stage or the next bolus takes over there
+        if end in (until, self._empty_ms) or (slot is not None and slot.at_ms <= end):
+            return end  # the next stage or the next bolus takes over there, or nothing is left
         if self._limits.grid is not None:
             if end == run.to_ms and run.pace.rate(end) == 0:
                 return end + self._timing.stop_ms + 1  # the pump stands still by itself, and is told nothing
@@ -210,13 +232,10 @@ class Composer:
         return self._run(plan_ms, "patient", request_id, (terms.over_ms, terms.volume_nl))
 
     def prime(self, plan_ms: int) -> Run:
-        """The plan's prime, alone, or what is left of one that was interrupted (D-12).
-
-        When nothing is left all is asked for: the guard knows whether the path is new again.
-        """
-        pace, start, left = self._books.pace(), plan_ms + self._telling.usual_ms, self._books.prime_left_nl
-        volume = left if left >= self._limits.step_nl else self._books.prescription.prime_nl
-        span = prime_span(pace, start, volume, self._limits)
+        """The plan's prime, alone, or what of it the path can still take (D-12)."""
+        pace, start = self._books.pace(), plan_ms + self._telling.usual_ms
+        fastest = self._books.prescription.prime_nl_per_h or self._limits.max_nl_per_h
+        span = prime_span(pace, start, self._books.prime_left_nl(plan_ms), fastest, self._limits)
         request = self._books.named(f"prime:{plan_ms}")
         self._telling.begins(plan_ms, [span])
         return Run(request, "prime", self._account(start), (span,), pace, self._given_by(start))
@@ -285,16 +304,21 @@ class Composer:
         return spans, 0
 
     def _tail(self, plan_ms: int, pace: Pace, spans: list[Span]) -> list[Span]:
-        """The hold behind a run, for as long as the pump may go on when nobody renews it (D-14)."""
+        """The hold behind a run, for as long as the pump may go on when nobody renews it (D-14).
+
+        It belongs to the run's account, so it ends with its stage.
+        """
         start, end = spans[-1].to_ms, plan_ms + self._timing.hold_ms - self._timing.stop_ms
-        until = self._books.prescription.schedule.stage_at(start).until_ms
-        if until is not None and not self._books.bridging:
-            end = min(end, until)
+        end = self._until_empty(spans[0].from_ms, self._stage_end(spans[0].from_ms, end))
         rate, room = self._hold_rate(start), self._limits.max_steps - len(spans)
         return hold_spans(pace, rate, start, end, self._limits, room) if start < end else []
 
     def _lease_end(self, start: int) -> int:
-        return self._stage_end(start, start + self._timing.lease_ms)
+        return self._until_empty(start, self._stage_end(start, start + self._timing.lease_ms))
+
+    def _until_empty(self, start: int, end: int) -> int:
+        empty = self._empty_ms
+        return end if empty is None or empty <= start else min(end, empty)
 
     def _stage_end(self, start: int, end: int) -> int:
         """``end``, or that of the titration stage of ``start`` if that comes sooner."""

@@ -11,8 +11,9 @@ Plan time (ms since the plan's start) = ``now_ms`` + an offset that a person's c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, Final, assert_never
 
 from pump_ctrl.controller.books import Books
 from pump_ctrl.controller.due import Due
@@ -28,6 +29,7 @@ from pump_ctrl.controller.events import (
     LoadAnswered,
     Offered,
     PeoplesEvent,
+    Pressed,
     Refilled,
     Requested,
     Settled,
@@ -35,7 +37,7 @@ from pump_ctrl.controller.events import (
     Tick,
     Waiting,
 )
-from pump_ctrl.controller.loading import Loading, plans_named
+from pump_ctrl.controller.loading import Loading, plan_of
 from pump_ctrl.controller.machine import State
 from pump_ctrl.controller.people import People
 from pump_ctrl.controller.prescription import Prescription, Timing
@@ -43,7 +45,10 @@ from pump_ctrl.controller.pump_side import PumpSide
 from pump_ctrl.controller.runs import Limits
 from pump_ctrl.controller.session import BY_PERSON, Session
 from pump_ctrl.controller.totals import Run, Totals
+from pump_ctrl.drivers.base import PumpState, PumpStatus, Unknown
 from pump_ctrl.errors import InvalidInput
+
+PUMP_RUNS: Final = PumpState.RUNNING  # asked for with every status, and an enum's own look-up is slow
 
 
 class Controller:
@@ -67,6 +72,7 @@ class Controller:
         self._people = People(self._session, self._pump)
         self._loading = Loading(self._session)
         self._wakeup: int | None = None  # the answer of next_wakeup, until something happens
+        self._steady_until = 0  # boot time up to which nothing but statuses is due, until something happens
 
     # What others may look at.
 
@@ -113,6 +119,11 @@ class Controller:
         return self._loading.refusal(new, left_nl, now_ms)
 
     @property
+    def stopped(self) -> bool:
+        """Whether a person stopped or paused the pump and nobody has let it go on since."""
+        return self._session.stopped
+
+    @property
     def halting(self) -> bool:
         """Whether a STOP waits to be acknowledged."""
         return self._session.halting
@@ -126,37 +137,43 @@ class Controller:
         """Plan time at boot time ``now_ms``."""
         return self._session.plan_ms(now_ms)
 
-    def take_up(self, records: Sequence[Any], plans: Mapping[str, Prescription]) -> None:
+    def take_up(self, records: Iterable[Any], plans: Mapping[str, Prescription]) -> None:
         """Take up the journal of earlier lives; ``plans`` by SHA-256, those that were in force before this one.
+
+        Each record is asked for once and let go: those of seven years need no room.
 
         Raises:
             InvalidInput: a plan of the journal is missing, or the one in force is another than this one.
             JournalError: the journal's sums are not those of these plans.
         """
-        ours, named = self.prescription, plans_named(records)
+        ours, records = self.prescription, iter(records)
         self._plans = {**plans, ours.plan: ours}
-        if missing := [sha256 for sha256 in named if sha256 not in self._plans]:
-            raise InvalidInput(
-                f"the journal was begun with plan {missing[0]}, which is not given; give it too"
-            )
-        if named and named[-1] != ours.plan:
-            raise InvalidInput(
-                f"plan {named[-1]} is in force by the journal, not {ours.plan}; load it instead"
-            )
-        if named:
-            self._begin(self._plans[named[0]])
-        for record in records:
+        early = list(_up_to_the_first_plan(records))
+        if early and early[-1].kind == "limits":
+            self._begin(self._given_plan(early[-1]))
+        current = ours.plan
+        for record in chain(early, records):
+            if record.kind == "limits":
+                current = self._given_plan(record).plan
             self.replay(record.kind, record.data)
+        if current != ours.plan:
+            raise InvalidInput(f"plan {current} is in force by the journal, not {ours.plan}; load it instead")
+
+    def _given_plan(self, record: Any) -> Prescription:  # noqa: ANN401 - a record of any journal
+        sha256 = plan_of(record.data)
+        if sha256 not in self._plans:
+            raise InvalidInput(f"the journal was begun with plan {sha256}, which is not given; give it too")
+        return self._plans[sha256]
 
     def replay(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take up one record of an earlier life; the state stays WAITING."""
-        self._wakeup = None
+        self._wakeup, self._steady_until = None, 0
         self._loading.replay(kind, data, self._plans)
         self.books.replay(kind, data)
         if kind == "plan_time":
             self._session.offset = data["plan_ms"] - data["boot_ms"]
         state = data["state"] if kind == "state" else None
-        if (kind == "stop" and data["why"] in BY_PERSON) or state == State.PAUSED:
+        if kind == "stopped" or (kind == "stop" and data["why"] in BY_PERSON) or state == State.PAUSED:
             self._session.stopped = True  # only a person's resume lets it go on, no restart
         elif kind == "plan_time" or state == State.READY:
             self._session.stopped = False
@@ -164,12 +181,28 @@ class Controller:
     def next_wakeup(self) -> int:
         """Boot time of the next moment at which a ``Tick`` is wanted."""
         if self._wakeup is None:
-            self._wakeup = self._due.next_wakeup()
+            self._wakeup, self._steady_until = self._due.next_wakeup(), self._due.steady_until()
         return self._wakeup
+
+    def polls(self, now_ms: int) -> bool:
+        """Whether a status is all that is due now; then it is asked for without a ``Tick``, and the next one later."""
+        if now_ms >= self._steady_until:
+            return False
+        self._session.poll_at, self._wakeup = now_ms + self._timing.poll_ms, None
+        return True
+
+    def goes_on(self, status: PumpStatus | Unknown, now_ms: int) -> bool:
+        """Take in a status that only says that the pump runs, as it should; any other one has to be handled."""
+        due = self._steady_until
+        if now_ms >= due or isinstance(status, Unknown) or status.state is not PUMP_RUNS:
+            return False
+        self._session.poll_at = poll_at = now_ms + self._timing.poll_ms
+        self._wakeup = due if due < poll_at else poll_at
+        return True
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """Take in one event and say what to do about it, in order."""
-        session, self._wakeup = self._session, None
+        session, self._wakeup, self._steady_until = self._session, None, 0
         before = session.state
         effects = self._dispatch(event, now_ms)
         if session.offer is not None:
@@ -182,8 +215,8 @@ class Controller:
         match event:
             case Tick():
                 return self._due.tick(now)
-            case Answered(ask, outcome):
-                return self._pump.answered(ask, outcome, now)
+            case Answered(ask, outcome, unfit):
+                return self._pump.answered(ask, outcome, unfit, now)
             case StatusRead(status):
                 return self._pump.status_read(status, now)
             case Settled(evidence):
@@ -201,12 +234,14 @@ class Controller:
                 return self._people.alarms(event)
             case Requested(request_id, kind):
                 return self._people.requested(request_id, kind, now)
+            case Pressed():
+                return self._session.presses.pressed(now)
             case Confirmed():
                 return self._people.confirmed(event, now)
             case Waiting():
                 return self._people.waiting(event, now)
             case Refilled():
-                return self._loading.refilled(event)
+                return self._loading.refilled(event, now)
             case Offered(offer):
                 return self._loading.offered(offer)
             case LoadAnswered(offer, plan_ms, refusal):
@@ -214,3 +249,11 @@ class Controller:
             case Leaving(hold_until):
                 return self._people.leaving(hold_until, now)
         assert_never(event)
+
+
+def _up_to_the_first_plan(records: Iterator[Any]) -> Iterator[Any]:
+    """What was written until the journal named a plan: which one it began with is known then."""
+    for record in records:
+        yield record
+        if record.kind == "limits":
+            return

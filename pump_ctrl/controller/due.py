@@ -22,6 +22,7 @@ from pump_ctrl.units import Duration
 
 RUNNING: Final = State.RUNNING  # asked for in every turn, and an enum's own look-up is slow
 TELLS_MORE: Final = (State.READY, RUNNING)  # a bolus or a prime comes to its end first
+TOO_LITTLE: Final = "less than the pump can be told in so short a time"
 # Slots that pass here are missed.
 NO_BOLUS: Final = (State.UNCERTAIN, State.PAUSED, State.STOPPED, State.FAULT)
 
@@ -60,6 +61,19 @@ class Due:
             plan.append(slot.at_ms + slot.within_ms + 1)
         return min(plan) - s.offset
 
+    def steady_until(self) -> int:
+        """Boot time before which nothing but the status is due, as long as that says that the pump runs; 0 if not.
+
+        Then a ``tick`` does nothing but ask for it, and the status nothing but put off the next one.
+        """
+        s = self._s
+        run, bridging = s.books.totals.run, s.books.bridging
+        if s.state is not RUNNING or run is None or bridging or s.retry_at is not None or s.look_at:
+            return 0
+        if s.silent_since is not None or s.flow_due is not None or s.stops or s.offer is not None:
+            return 0
+        return s.composer.next_due(s.state) - s.offset
+
     def tick(self, now: int) -> list[Effect]:
         """What is due now."""
         s, state, effects = self._s, self._s.state, []  # type: Session, State, list[Effect]
@@ -79,7 +93,7 @@ class Due:
             effects += self._look_at_ended(now)
         if now >= s.poll_at and (not effects or not [e for e in effects if isinstance(e, ASKING)]):
             effects.append(READ_STATUS)
-        if effects:
+        if any(isinstance(effect, ASKING) for effect in effects):  # what is only written down asks nothing
             later = now + s.timing.poll_ms
             s.poll_at = later if later > s.poll_at else s.poll_at
         effects += s.under_delivery(now + s.offset)
@@ -142,13 +156,25 @@ class Due:
                 slot, "refused", "bridge", "boluses are off while the old fluid is in the path"
             )
         idle = self._s.books.idle(plan, self._s.why)
+        if not self._s.books.primed and not self._s.books.prime_left_nl(plan):
+            self._s.books.primed = True  # what else has left since the path was new has filled it
         if not self._s.books.primed:
             return [*idle, *self._prime(plan)]
         if slot is not None and slot.at_ms <= plan:
             return [*idle, *self._s.ask(self._s.composer.scheduled(plan, slot), Purpose.SCHEDULED, slot)]
-        if self._s.composer.basal_due(plan):
-            return [*idle, *self._s.ask(self._s.composer.basal(plan), Purpose.BASAL, None)]
-        return [*idle]
+        return [*idle, *self._basal(plan, slot)] if self._s.composer.basal_due(plan) else [*idle]
+
+    def _basal(self, plan: int, slot: Slot | None) -> list[Effect]:
+        """The basal that is due. A flow so small or short that a bench pump is told nothing by it is told to nobody: it
+        is missed, and what comes after it is asked for in its time.
+        """
+        s, basal = self._s, self._s.composer.basal(plan)
+        if basal.volume_nl or not s.stops_first:
+            return s.ask(basal, Purpose.BASAL, None)
+        until = basal.spans[0].to_ms
+        s.retry_at = (until if slot is None else min(until, slot.at_ms)) - s.offset
+        s.why = TOO_LITTLE if s.run is None else s.why
+        return []
 
     def _prime(self, plan: int) -> list[Effect]:
         """The prime that is due; what runs is stopped first, for nothing else may run beside it (D-12)."""

@@ -52,10 +52,14 @@ TICK: Final = Tick()
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What became of an ``Ask``: denied by the guard, or the pump's three-valued outcome."""
+    """What became of an ``Ask``: denied by the guard, or the pump's three-valued outcome.
+
+    ``unfit``: what is wrong with a pump that refused and does not fit any more, in the driver's words; else empty.
+    """
 
     ask: Ask
     outcome: Denied | Outcome
+    unfit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,11 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True)
+class Pressed:
+    """The patient's key was pressed for something that was answered before: it is not done again, and counts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refilled:
     """A person has filled the reservoir; the guard has it in the journal.
 
@@ -157,5 +166,7 @@ class Leaving:
     hold_until_ms: int | None
 
 
-PeoplesEvent = Confirmed | Waiting | AlarmsChanged | Requested | Refilled | Offered | LoadAnswered | Leaving
+PeoplesEvent = (
+    Confirmed | Waiting | AlarmsChanged | Requested | Pressed | Refilled | Offered | LoadAnswered | Leaving
+)
 Event = Tick | Answered | StatusRead | Settled | LedgerMoved | Halted | PeoplesEvent

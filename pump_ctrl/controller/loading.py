@@ -120,7 +120,7 @@ class Loading:
         self._s.loaded(new, plan_ms)
         return [*self._s.books.load(new, plan_ms, offer.by), *self._s.under_delivery(plan_ms)]
 
-    def refilled(self, event: Refilled) -> list[Effect]:
+    def refilled(self, event: Refilled, now: int) -> list[Effect]:
         """The reservoir was filled; a new path is primed by the next start or when somebody asks for it.
 
         While a bridge lasts, what left before the refill goes on counting; what another fluid, or an emptied
@@ -134,9 +134,10 @@ class Loading:
         if event.other_fluid or event.new_path:
             passed = s.books.unknown_front
         due = event.new_path and s.state in AT_REST
-        return [
-            *s.books.refill(passed if s.books.bridging else (0, 0), new_path=event.new_path, prime_due=due)
-        ]
+        before = passed if s.books.bridging else (0, 0)
+        to_come = s.books.to_come_nl(s.plan_ms(now))
+        s.composer.refilled()
+        return [*s.books.refill(before, new_path=event.new_path, prime_due=due, to_come_nl=to_come)]
 
     def replay(self, kind: str, data: Mapping[str, Any], plans: Mapping[str, Prescription]) -> None:
         """Take up what an earlier life loaded, or was still waiting to load."""

@@ -15,6 +15,7 @@ from pump_ctrl.controller.books import Bolus, bolus_record
 from pump_ctrl.controller.effects import Effect, Halt, Settle, Write
 from pump_ctrl.controller.events import AlarmsChanged, Confirmed, RequestKind, Waiting
 from pump_ctrl.controller.machine import MAY_DELIVER, State, Trigger
+from pump_ctrl.controller.presses import STUCK, STUCK_WORDS
 from pump_ctrl.controller.pump_side import SETTLED, PumpSide
 from pump_ctrl.controller.session import LEFT, PAUSED, STOPPED, Session, answer
 from pump_ctrl.controller.totals import Run
@@ -23,11 +24,13 @@ from pump_ctrl.safety.ask import Purpose
 
 PLAN_TOLERANCE_MS: Final = 2_000  # a confirm that moves plan time by less moves nothing
 HOLDABLE: Final = (State.READY, State.RUNNING, State.BOLUS)  # a hold may follow; a prime is always stopped
+PATH_FULL: Final = "what has left since the path was new fills it; a new path is told with a refill"
 PATIENT_REASONS: Final = {
     "no-patient-bolus": "the plan has no patient bolus",
     "bolus-overlap": "a bolus is running",
     "slot-ahead": "it could not end before the next scheduled bolus",
     "bridge": "boluses are off while the old fluid is in the path",
+    STUCK: STUCK_WORDS,
 }
 
 
@@ -49,7 +52,7 @@ class People:
             case RequestKind.PATIENT_BOLUS:
                 return self._patient(request_id, now)
             case RequestKind.PRIME:
-                return self._prime(request_id)
+                return self._prime(request_id, now)
         assert_never(kind)
 
     def _stop(self) -> list[Effect]:
@@ -76,11 +79,13 @@ class People:
             return [answer("resume", "done, once the outcome of the last command is known"), Settle()]
         return [*self._s.books.idle(self._s.plan_ms(now), self._s.why), answer("resume", "done")]
 
-    def _prime(self, request_id: str) -> list[Effect]:
+    def _prime(self, request_id: str, now: int) -> list[Effect]:
         if self._s.state is not State.READY and self._s.state is not State.RUNNING:
             return [answer(request_id, f"refused: no prime in {self._s.state}")]
         if self._s.prescription.prime_nl == 0:
             return [answer(request_id, "refused: the plan has no prime")]
+        if not self._s.books.prime_left_nl(self._s.plan_ms(now)):
+            return [answer(request_id, f"refused: {PATH_FULL}")]
         self._s.books.primed, self._s.prime_again = False, True
         if self._s.run is None:
             return [answer(request_id, "done")]
@@ -88,15 +93,17 @@ class People:
         return [Halt("a prime was asked for"), answer(request_id, "done")]
 
     def _patient(self, request_id: str, now: int) -> list[Effect]:
-        plan = self._s.plan_ms(now)
+        plan, pressed = self._s.plan_ms(now), self._s.presses.pressed(now)
         terms = self._s.prescription.schedule.patient
         volume = terms.volume_nl if terms is not None else 0
         rule = self._patient_rule(plan)
         if terms is None or rule:
             bolus = Bolus(request_id, "patient", plan, int(volume), terms.volume_nl if terms else Fraction(0))
             why = PATIENT_REASONS.get(rule or "no-patient-bolus", f"not possible in {self._s.state}")
-            return [bolus_record(bolus, "refused", 0, rule or "no-patient-bolus", why)]
+            told = bolus_record(bolus, "refused", 0, rule or "no-patient-bolus", why)
+            return [told, *pressed, *self._s.presses.refused(rule, now)]
         return [
+            *pressed,
             *self._s.books.idle(plan, self._s.why),
             *self._s.ask(self._s.composer.patient(plan, request_id), Purpose.PATIENT, None),
         ]
@@ -106,6 +113,8 @@ class People:
         terms, slot = self._s.prescription.schedule.patient, self._s.composer.slot()
         if terms is None:
             return "no-patient-bolus"
+        if self._s.presses.stuck:
+            return STUCK
         if self._s.state not in (State.READY, State.RUNNING) or plan < 0 or not self._s.books.primed:
             return "bolus-overlap" if self._s.state is State.BOLUS else "not-running"
         if self._s.books.bridging:
@@ -116,6 +125,8 @@ class People:
 
     def alarms(self, event: AlarmsChanged) -> list[Effect]:
         """The active alarms forbid the basal, or cease to; what the plan's hold covers goes on to its end."""
+        if event.forbid and not self._s.forbidden:
+            self._s.poll_at = 0  # only what the pump says can end most of them
         self._s.forbidden = event.forbid
         why = f"alarm: {', '.join(event.codes)}"
         if event.forbid and event.leave_running and self._s.state is State.RUNNING:

@@ -100,7 +100,7 @@ class Prescription:
 
     ``under_delivery_ms``: how long its drugs may go without delivery before the alarm. ``plan`` and
     ``previous``: SHA-256 of the plan and of the one that it was written after. ``start_utc_ms``: UTC of plan
-    time 0.
+    time 0. ``prime_nl_per_h``: the pace of its prime; 0: the pump's fastest flow.
     """
 
     schedule: Schedule
@@ -111,6 +111,7 @@ class Prescription:
     plan: str = ""
     previous: str | None = None
     start_utc_ms: int = 0
+    prime_nl_per_h: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,9 @@ from pump_ctrl.drivers.base import (
     Refused,
     Unknown,
 )
-from pump_ctrl.safety.ask import Ask, Denied
+from pump_ctrl.safety.ask import Ask, Denied, Purpose
 
+LASTING: Final = ("basal", "scheduled", "patient")  # runs with basal behind them, which can be shorter
 TRANSIENT: Final = frozenset({"pump", "not-given"})  # surely not given, for a reason that may pass
 WHY_ENDED: Final = {
     PumpState.IDLE: "run ended without a successor",
@@ -51,26 +52,44 @@ class PumpSide:
     def __init__(self, session: Session) -> None:
         self._s = session
 
-    def answered(self, ask: Ask, outcome: Denied | Outcome, now: int) -> list[Effect]:
-        """What became of a request."""
+    def answered(self, ask: Ask, outcome: Denied | Outcome, unfit: str, now: int) -> list[Effect]:
+        """What became of a request; ``unfit``: why a pump that refused does not fit any more."""
         self._s.poll_at = now + self._s.timing.poll_ms
         match outcome:
             case Acked(status):
                 self._s.composer.told(self._s.plan_ms(now))
                 return self.took_over(status, status.step_done_nl if self._s.stops_first else 0, now)
             case Denied():
-                return self.not_given("refused", outcome.rule, str(outcome), now)
-            case Refused(code, status):
-                return self._refused(code, status, len(ask.steps), now)
+                return self._shorter(outcome, now) or self.not_given(
+                    "refused", outcome.rule, str(outcome), now
+                )
+            case Refused():
+                return self._refused(outcome, unfit, len(ask.steps), now)
             case Unknown(detail):
                 return self._lost(detail, now)
         assert_never(outcome)
 
-    def _refused(self, code: str, status: PumpStatus | None, steps: int, now: int) -> list[Effect]:
+    def _shorter(self, denied: Denied, now: int) -> list[Effect]:
+        """The reservoir holds less than was asked for, but enough for a shorter run: that is asked for next (S-32).
+
+        What is due is composed anew by itself; a press of the patient's is asked for again here.
+        """
+        s, run, (denial, *more) = self._s, self._s.books.asked, denied.denials
+        if run is None or more or denial.rule != "reservoir" or run.purpose not in LASTING:
+            return []
+        if not s.composer.runs_dry(run, denial.limit - denial.counted):
+            return []
+        dropped = s.books.drop("reservoir: a shorter run is asked for", s.composer.slot_of(run))
+        if run.purpose != "patient":
+            return [*dropped]
+        return [*dropped, *s.ask(s.composer.patient(s.plan_ms(now), run.request_id), Purpose.PATIENT, None)]
+
+    def _refused(self, refusal: Refused, unfit: str, steps: int, now: int) -> list[Effect]:
         """Nothing began. A pump that was stopped to be told it has ended the run in force, whose books close now."""
+        code, status = refusal.code, refusal.status
         if code == "expired" and steps > 1:
             self._s.composer.shorten()
-        effects = self.not_given("refused", "pump", f"the pump refused: {code}", now)
+        effects = self.not_given("refused", "pump", f"the pump refused: {code}{unfit and f'. {unfit}'}", now)
         if status is None or status.state is PumpState.RUNNING or not self._s.stops_first:
             return effects
         return [*effects, *self.run_ended(status, f"refused: {code}", now)]
@@ -102,6 +121,7 @@ class PumpSide:
         effects: list[Effect] = [*self._s.books.drop(f"{rule}: {reason}")]
         if run.purpose in BOLUSES:
             effects += self._bolus_not_given(run, outcome, rule, reason)
+            effects += self._s.presses.refused(rule, now) if run.purpose == "patient" else []
         else:
             self._s.why = f"refused: {rule}"
             self._s.retry(now)
@@ -128,17 +148,17 @@ class PumpSide:
         if self._s.state in MAY_DELIVER:
             self._s.fire(Trigger.LOST)
             self._s.why = "outcome of a command unknown"
-        self._s.unsettled = True
+        self._s.unsettled, self._s.stood, self._s.left_open = True, None, False
         self._s.retry(now)
         return [Alarm("unsettled", True, detail)]
 
     def settled(self, evidence: Evidence | None, now: int) -> list[Effect]:
         """Evidence of the command whose outcome was unknown; None when a person resolved it."""
+        if self._s.left_open and evidence is not None:
+            return self._told_after_all(evidence)
         match evidence:
-            case Nothing():
-                self._s.unsettled = True
-                self._s.retry(now)
-                return []
+            case Nothing(gone=gone):
+                return self._not_told(self._s.stood if gone else None, now)
             case Given(lo, _, ended, status):
                 self._s.unsettled = False
                 effects = self.took_over(status, lo, now)
@@ -151,6 +171,25 @@ class PumpSide:
                 return self._resolved_by_person()
         assert_never(evidence)
 
+    def _not_told(self, stood: PumpStatus | None, now: int) -> list[Effect]:
+        """No evidence. Where there will never be any, and the pump was stopped and stands still, nothing of the command
+        can come: the hold, where the plan has one, does not wait for a person (D-13, D-15). The guard still counts it.
+        """
+        if stood is None or self._s.state is not State.WAITING or self._s.hold_until is None:
+            self._s.unsettled = True
+            self._s.retry(now)
+            return []
+        self._s.unsettled, self._s.left_open = False, True
+        self._s.reset_retry()
+        return [*self.outcome_unknown("the pump cannot tell"), *self._stands_still(stood, now)]
+
+    def _told_after_all(self, evidence: Evidence) -> list[Effect]:
+        """Evidence of a command on which the books are closed: it is the guard's to count."""
+        if isinstance(evidence, Nothing):
+            return []
+        self._s.left_open = False
+        return [SETTLED]
+
     def _back_to_old_run(self, status: PumpStatus, why: str, now: int) -> list[Effect]:
         self._s.reset_retry()
         effects = self.not_given("refused", "not-given", why, now)
@@ -162,7 +201,7 @@ class PumpSide:
 
     def _resolved_by_person(self) -> list[Effect]:
         effects = self.outcome_unknown("resolved by a person")
-        self._s.unsettled, self._s.hold_until = False, None
+        self._s.unsettled, self._s.left_open, self._s.hold_until = False, False, None
         self._s.reset_retry()
         if self._s.state is State.UNCERTAIN:
             self._s.fire(Trigger.PAUSE)
@@ -198,10 +237,10 @@ class PumpSide:
     def status_read(self, status: PumpStatus | Unknown, now: int) -> list[Effect]:
         """The pump said how it is, or did not answer."""
         s = self._s
+        soon = isinstance(status, Unknown) or s.forbidden  # its next word may end what forbids delivery
+        s.poll_at = now + (min(s.timing.retry_max_ms, s.timing.poll_ms) if soon else s.timing.poll_ms)
         if isinstance(status, Unknown):
-            s.poll_at = now + min(s.timing.retry_max_ms, s.timing.poll_ms)
             return []
-        s.poll_at = now + s.timing.poll_ms
         effects: list[Effect] = []
         run, plan = s.books.totals.run, now + s.offset
         if status.state is RUNNING:
@@ -212,8 +251,10 @@ class PumpSide:
                 effects += s.flows()
         if run is not None and status.state in WHY_ENDED and not self._rests(run, status, plan):
             why = s.why if s.state in AT_REST else WHY_ENDED[status.state]
+            through = self._through(run, s.books.given(plan, status))
             effects += self.run_ended(status, why, now)
-            self._wait_longer(run, plan, now)
+            if plan < run.to_ms and not through:
+                self._wait_longer(now)
         elif s.state is GIVES_BOLUS and run is not None and plan >= s.composer.part_end(run):
             effects += s.books.close_bolus(plan, status)
             s.fire(Trigger.ENDED)
@@ -226,10 +267,12 @@ class PumpSide:
         still = status.state is PumpState.IDLE and not run.volume_nl and plan < run.to_ms
         return still and not self._s.rests_run
 
-    def _wait_longer(self, run: Run, plan: int, now: int) -> None:
+    def _through(self, run: Run, given_nl: int) -> bool:
+        """Whether the pump has given all of the run, as far as its counter shows: it may be done a little early."""
+        return given_nl > 0 and run.volume_nl - given_nl < self._s.books.counter_nl
+
+    def _wait_longer(self, now: int) -> None:
         """A pump that breaks runs off is asked again after longer and longer times."""
-        if plan >= run.to_ms:
-            return
         self._s.retry_wait = min(self._s.timing.retry_ms << self._s.stops, self._s.timing.retry_max_ms)
         self._s.stops = min(self._s.stops + 1, 16)
         self._s.retry(now)
@@ -273,8 +316,13 @@ class PumpSide:
         self._s.halting = False
         self._s.reset_retry()
         if self._s.unsettled:
+            self._s.stood = outcome.status
             return [Settle()]  # what ran is known only then, and closes the books
+        return self._stands_still(outcome.status, now)
+
+    def _stands_still(self, status: PumpStatus, now: int) -> list[Effect]:
+        """The pump acknowledged a STOP: what ran gives no more."""
         plan = self._s.plan_ms(now)
         self._s.went_silent(plan)
-        effects: list[Effect] = [*self._s.books.close_bolus(plan, outcome.status)]
-        return [*effects, *self._s.books.cut(plan, outcome.status, self._s.why)]
+        effects: list[Effect] = [*self._s.books.close_bolus(plan, status)]
+        return [*effects, *self._s.books.cut(plan, status, self._s.why)]

@@ -189,10 +189,10 @@ def _lowest_rate(pace: Pace, from_ms: int, to_ms: int) -> Fraction:
     return lowest
 
 
-def prime_span(pace: Pace, from_ms: int, volume_nl: int, limits: Limits) -> Span:
-    """A prime at the pump's full flow, alone: the basal due meanwhile is missed."""
+def prime_span(pace: Pace, from_ms: int, volume_nl: int, nl_per_h: int, limits: Limits) -> Span:
+    """A prime at ``nl_per_h``, alone: the basal due meanwhile is missed."""
     whole = volume_nl // limits.step_nl * limits.step_nl
-    end = from_ms + -(-whole * MS_PER_HOUR // limits.max_nl_per_h)
+    end = from_ms + -(-whole * MS_PER_HOUR // nl_per_h)
     volume = whole if limits.grid is None else limits.floor(whole, end - from_ms)
     grid, due = Fraction(whole - volume), pace.planned_basal_nl(from_ms, end)
     return Span(StepKind.PRIME, from_ms, end, volume, bolus=Fraction(whole), missed=due + grid, grid=grid)

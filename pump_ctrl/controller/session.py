@@ -11,8 +11,10 @@ from pump_ctrl.controller.composer import Composer
 from pump_ctrl.controller.effects import Alarm, Deliver, Effect, Halt, Write
 from pump_ctrl.controller.machine import ControllerMachine, Trigger
 from pump_ctrl.controller.prescription import Offer, Prescription, Slot, Timing
+from pump_ctrl.controller.presses import Presses
 from pump_ctrl.controller.runs import Limits
 from pump_ctrl.controller.totals import Run
+from pump_ctrl.drivers.base import PumpStatus
 from pump_ctrl.safety.ask import Ask, Purpose
 
 STOPPED, PAUSED = "stopped by a person", "paused by a person"
@@ -33,6 +35,8 @@ class Session:
         retry_at: boot time at which what failed is tried again; until then nothing new is asked.
         halting: a STOP has not been acknowledged.
         unsettled: the outcome of a command is not known.
+        stood: how the pump stood when it acknowledged a STOP and was asked for that outcome.
+        left_open: only a person can tell that outcome any more; the books are closed on it, and the hold goes on.
         stopped: a person stopped or paused the pump and nobody has let it go on since.
         prime_again: a person asked for a prime; one denial ends it, and the basal goes on.
         look_at: boot time before which the end of a part is not looked for again.
@@ -51,6 +55,7 @@ class Session:
         self.composer = Composer(self.books, limits, timing)
         self.stops_first = limits.stops_first
         self.rests_run = limits.grid is None or limits.grid.rests
+        self.presses = Presses()
         self._machine = ControllerMachine()
         self.state = self._machine.now
         self.offset = 0
@@ -59,6 +64,8 @@ class Session:
         self.retry_wait = timing.retry_ms
         self.halting = False
         self.unsettled = False
+        self.stood: PumpStatus | None = None
+        self.left_open = False
         self.stopped = False
         self.look_at = 0
         self.prime_again = False

@@ -22,6 +22,7 @@ from pump_ctrl.errors import LinkError
 
 EXCHANGE_MS: Final = 500
 STALE_READS: Final = 3  # each takes all that waits, up to some 4 kB; a line that babbles on is not waited for
+FLOOD_BYTES: Final = 65_536  # more than that in one exchange is not the balance
 LONGEST: Final = 80  # bytes of a line; the longest answer that is waited for has some forty
 NAMELESS: Final = "no serial number"
 PPM: Final = 1_000_000
@@ -94,8 +95,9 @@ class MtSicsBalance:
             self._overhear(link.read(deadline_ms=link.now_ms()))
         deadline_ms = link.now_ms() + EXCHANGE_MS
         link.write(command + b"\r\n", deadline_ms=deadline_ms)
-        buffer = b""
-        while link.now_ms() < deadline_ms and (data := link.read(deadline_ms=deadline_ms)):
+        buffer, allowance = b"", FLOOD_BYTES
+        while allowance > 0 and link.now_ms() < deadline_ms and (data := link.read(deadline_ms=deadline_ms)):
+            allowance -= len(data)
             *lines, buffer = (buffer + data).split(b"\r\n")
             for line in lines:
                 text = line.decode("ascii", "replace").strip()
@@ -106,6 +108,8 @@ class MtSicsBalance:
                     return Unknown(_WORDS[text])
             if len(buffer) > LONGEST:
                 return Unknown(f"the balance sends a line without an end: {buffer[:20]!r}")
+        if allowance <= 0:
+            return Unknown(f"the balance babbles: over {FLOOD_BYTES} bytes and no answer among them")
         return Unknown(f"the balance did not answer {command.decode()} within {EXCHANGE_MS} ms")
 
     def _overhear(self, data: bytes) -> None:

@@ -142,9 +142,15 @@ class NotGiven:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """No evidence either way; the permit stays unsettled."""
+    """No evidence either way; the permit stays unsettled.
+
+    ``other``: the pump holds a command that is neither this one nor one of those before it. ``gone``: it stands still,
+    nothing can be on its way to it, and what could have told is lost for ever.
+    """
 
     detail: str
+    other: bool = False
+    gone: bool = False
 
 
 Evidence = Given | NotGiven | Nothing
@@ -152,12 +158,15 @@ Evidence = Given | NotGiven | Nothing
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who answers. ``serial`` is None for a pump that tells none; then the rest is a mere fingerprint."""
+    """Who answers. ``serial`` is None for a pump that tells none; then the rest is a mere fingerprint. ``used``: it
+    holds what a controller has told some pump, even if its counter stands at nothing.
+    """
 
     model: str
     firmware: str
     serial: str | None
     epoch: int
+    used: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,12 @@ class HarvardDriver:
             return self._of_armed(permit_id, seen)
         if mark in (Mark.PREPARED, Mark.EARLIER):
             return NotGiven(f"the pump's mark is {mark}: no irun of this permit has left", seen.status)
-        return Nothing("the pump carries no mark that tells" if mark is Mark.OTHER else mark)
+        if mark is Mark.LATER:
+            return Nothing("the pump's mark is that of another command", other=True)
+        if mark is Mark.OTHER:
+            gone = seen.stands and not self._session.buffered
+            return Nothing("the pump carries no mark that tells", gone=gone)
+        return Nothing(mark)
 
     def notices(self) -> tuple[PumpStatus, ...]:
         """None: in polling mode the pump says nothing by itself; what comes all the same is thrown away."""
@@ -359,7 +364,7 @@ class HarvardDriver:
         if permit_id in self._session.memory.spared:
             return Mark.PREPARED
         if not pump.marks:
-            return "this pump keeps no mark"
+            return Mark.OTHER  # it keeps none
         told = self._session.ask("wrate", line(parse_rate))
         return read_mark(told.value, permit_id) if isinstance(told, Answer) else complaint("wrate", told)
 

@@ -317,6 +317,7 @@ class Mark(StrEnum):
     ARMED = "armed"  # all was set and read back: its run was started, or was about to be
     PREPARED = "prepared"  # the pump stood still and was being set: no run was started
     EARLIER = "earlier"  # of a permit shortly before it: nothing of it had begun
+    LATER = "later"  # of a permit that is none of those shortly before it
     OTHER = "other"  # nothing that tells
 
 
@@ -326,5 +327,5 @@ def read_mark(rate: int, permit_id: int) -> Mark:
     for base, own in ((_PREPARED, Mark.PREPARED), (_ARMED, Mark.ARMED)):
         if left == 0 and base <= digits < base + MARKS:
             behind = (mark_number(permit_id) - (digits - base)) % MARKS
-            return own if behind == 0 else Mark.EARLIER if behind <= MARK_WINDOW else Mark.OTHER
+            return own if behind == 0 else Mark.EARLIER if behind <= MARK_WINDOW else Mark.LATER
     return Mark.OTHER

@@ -16,6 +16,7 @@ from pump_ctrl.drivers.base import Evidence, Given, NotGiven, Nothing, PumpState
 from pump_ctrl.drivers.harvard_amounts import FL_PER_NL
 from pump_ctrl.drivers.harvard_codec import Prompt, StatusLine
 
+ALARMS: Final = ("stall", "empty", "reset")  # all that it can tell
 REMEMBERED: Final = 64  # permits
 _COARSE: Final = 100_000  # ``ivolume`` has six digits: it may be so small a part below the status line
 _RESETS: Final = 1 << 16  # epochs of one session
@@ -81,28 +82,34 @@ class Seen:
         prompt: Prompt,
         infused_fl: int,
         counter: Counter,
-        permit_id: int | None,
+        memory: Memory,
         tick: int,
         now_ms: int,
     ) -> Seen:
-        """Put status line and prompt together; where they differ, the worse holds."""
+        """Put status line and prompt together; where they differ, the worse holds.
+
+        A pump that stands still, and whose volume and timer are nothing before this session has told it to run, has
+        not run since it powered up: that is told as ``reset``, for a session before may have seen it run.
+        """
         stands = prompt.stands and not told.runs
         stalled = told.stalled or prompt is Prompt.STALLED
         empty = prompt is Prompt.INFUSE_LIMIT
         infuses = prompt is Prompt.INFUSING and told.runs and told.infuse and not stalled
-        names = (("stall", stalled), ("empty", empty), ("reset", counter.fell))
+        timed = told.infuse and told.elapsed > 0
+        unused = stands and told.infuse and not timed and infused_fl == 0 and not memory.begun
+        alarms = (stalled, empty, counter.fell or unused)
         status = PumpStatus(
             epoch=counter.epoch,
             tick=tick,
             tick_ms=now_ms,
             state=_state(stalled=stalled, empty=empty, stands=stands),
             delivered_nl=counter.delivered_nl,
-            running_id=permit_id if infuses else None,
+            running_id=memory.running if infuses else None,
             step_done_nl=infused_fl // FL_PER_NL if infuses else 0,
-            alarms=frozenset(name for name, holds in names if holds),
+            alarms=frozenset(name for name, holds in zip(ALARMS, alarms, strict=True) if holds),
         )
         reached = stands and (prompt is Prompt.TARGET or told.target is True)
-        return cls(status, infused_fl, stands, infuses, stalled, reached, told.infuse and told.elapsed > 0)
+        return cls(status, infused_fl, stands, infuses, stalled, reached, timed)
 
 
 def _state(*, stalled: bool, empty: bool, stands: bool) -> PumpState:

@@ -80,8 +80,8 @@ class Session:
         if self.counter.take(infused_fl):
             self.ready = False
         self._tick += 1
-        running, now_ms = self.memory.running, self._link.now_ms()
-        self.latest = Seen.of(told, prompt, infused_fl, self.counter, running, self._tick, now_ms)
+        now_ms = self._link.now_ms()
+        self.latest = Seen.of(told, prompt, infused_fl, self.counter, self.memory, self._tick, now_ms)
         return self.latest
 
     def _status_line(self, text: str) -> StatusLine:

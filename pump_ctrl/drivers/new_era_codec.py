@@ -27,6 +27,7 @@ CR: Final = 0x0D
 LARGEST: Final = 9_999_000  # thousandths: "9999", the largest number of 4 digits
 RUNNING: Final = frozenset("IT")  # prompts of a program that goes on: infusing, or in a timed pause
 ALARMS: Final = {"R": "reset", "S": "stall", "T": "timeout", "E": "program", "O": "phase-range"}
+WITHDRAWN: Final = "withdrawn"  # no alarm of the pump's: its prompt or its counter says so
 
 _MAX_HELD, _MAX_BASIC = 4_096, 64
 LONGEST: Final = 64  # bytes of a reply, its frame included; what is longer is not worth remembering
@@ -255,8 +256,8 @@ def parse_reply(text: str) -> Reply:
 
 
 @lru_cache(maxsize=_MEMO)
-def only_reply(data: bytes, safe: bool | None) -> Reply | None:
-    """The reply that an idle decoder of that mode makes of ``data``, if it leaves and counts nothing else; or None."""
+def only_reply(data: bytes, safe: bool | None, shape: re.Pattern[str]) -> Reply | None:
+    """The reply of that shape that an idle decoder of that mode makes of ``data``, if of nothing else; or None."""
     decoder = FrameDecoder()
     decoder.safe = safe
     decoder.feed(data)
@@ -264,9 +265,10 @@ def only_reply(data: bytes, safe: bool | None) -> Reply | None:
     if text is NEED_DATA or more is not NEED_DATA or decoder.noise or not decoder.idle:
         return None
     try:
-        return parse_reply(text)
+        reply = parse_reply(text)
     except WireError:
         return None
+    return reply if not reply.alarm and shape.fullmatch(reply.data) else None
 
 
 # What the data of a reply look like, by what was asked.

@@ -58,7 +58,8 @@ def meet(pump: Pump, known: str | None = None) -> tuple[Identity, bool]:
     _check_timeout(desk, pump.settings.wire_timeout_s or 0)
     check_syringe(desk, pump.settings.diameter_um or 0)
     adjusted = adjust(pump, desk)
-    return Identity(model, upgrade + firmware, None, _seen(pump).epoch), adjusted
+    used = not pump.is_stopped or desk.read_tag() is not None
+    return Identity(model, upgrade + firmware, None, _seen(pump).epoch, used), adjusted
 
 
 def _seen(pump: Pump) -> PumpStatus:

@@ -62,7 +62,7 @@ def _by_tag(pump: Pump, permit_id: int, status: PumpStatus, *, buffered: bool) -
         return _of_another_session(pump, status, buffered=buffered)
     if tag.is_before(permit_id):
         return NotGiven("the pump's program is an older one", status)
-    return Nothing("the pump's program is another one")
+    return Nothing("the pump's program is another one", other=True)
 
 
 def _of_another_session(pump: Pump, status: PumpStatus, *, buffered: bool) -> Evidence:

@@ -156,8 +156,15 @@ class Conversation:
         return reply
 
     def _await(self, shape: re.Pattern[str], deadline_ms: int) -> Reply | Alarmed | Silence:
-        self._allowance = FLOOD_BYTES
-        while (reply := self._next_reply(deadline_ms)) is not None:
+        self._allowance, data = FLOOD_BYTES, b""
+        if self._decoder.idle:  # nearly always one read brings the reply, whole and alone
+            data = self._link.read(deadline_ms=deadline_ms)
+            answer = codec.only_reply(data, self._decoder.safe, shape) if len(data) <= codec.LONGEST else None
+            if answer is not None and answer.address == self._address:
+                self.at_ms = self._link.now_ms()
+                return answer
+        while (reply := self._next_reply(deadline_ms, data)) is not None:
+            data = b""
             if reply.alarm:
                 self._on_alarm(reply.alarm)
                 return Alarmed(reply.alarm)
@@ -180,25 +187,18 @@ class Conversation:
 
         ``data`` have been read already, by a decoder that was idle.
         """
-        decoder, link = self._decoder, self._link
         while True:
-            idle = decoder.idle
-            if not idle and (text := decoder.next_text()) is not NEED_DATA:
+            if (text := self._decoder.next_text()) is not NEED_DATA:
                 reply = _parsed(text)
+                if reply is not None and reply.address == self._address:
+                    return reply
+                self._ignored += 1
             elif self._allowance <= 0:
                 return None
             else:
-                read, data = data or link.read(deadline_ms=deadline_ms), b""
-                whole = idle and len(read) <= codec.LONGEST
-                if not whole or (reply := codec.only_reply(read, decoder.safe)) is None:
-                    if not self._take_in(read, deadline_ms):
-                        return None
-                    continue
-                self.at_ms = link.now_ms()
-                self._allowance -= len(read)
-            if reply is not None and reply.address == self._address:
-                return reply
-            self._ignored += 1
+                read, data = data or self._link.read(deadline_ms=deadline_ms), b""
+                if not self._take_in(read, deadline_ms):
+                    return None
 
     def _take_in(self, data: bytes, deadline_ms: int) -> bool:
         """Give the decoder what one read has brought; False when nothing more is to be had by the deadline.

@@ -22,6 +22,7 @@ from pump_ctrl.errors import WireError
 
 STOP_TRIES: Final = 6
 REMEMBERED: Final = 16  # alarms, and ended permits of this session, that are kept
+RUNS: Final = PumpState.RUNNING  # told with every status, and an enum's own look-up is slow
 _BUSY: Final = frozenset("IWTUX")  # prompts of a pump that moves, or may begin to move by itself
 
 
@@ -51,7 +52,7 @@ class Pump:
     """
 
     def __init__(self, link: Link, owner: int, settings: PumpSettings) -> None:
-        self._link, self._owner, self.settings = link, owner, settings
+        self._link, self._epoch, self.settings = link, owner << 16, settings
         self.talk = Conversation(link, settings.address, self._heard, self._lost)
         self.meter = Meter(settings.max_nl_per_h)
         self.prompt = ""  # of the last status, "" after an alarm
@@ -62,6 +63,7 @@ class Pump:
         self.heard = 0  # alarms, ever
         self._tick = 0
         self._alarms: frozenset[str] = frozenset()
+        self._withdrew = False  # by the last status
         self._pushed: list[PumpStatus] = []
 
     @property
@@ -88,8 +90,7 @@ class Pump:
         if isinstance(read, Unknown):
             return read
         self._tick += 1
-        if read.withdrawn_nl or self.prompt == "W":
-            self._alarms |= {"withdrawn"}
+        self._withdrew = read.withdrawn_nl > 0 or self.prompt == "W"
         return self.picture()
 
     def _read(self) -> codec.Counter | Unknown:
@@ -115,15 +116,17 @@ class Pump:
 
     def picture(self) -> PumpStatus:
         """The status as it was last read, with the alarms heard since."""
-        course, prompt, alarms = self.course, self.prompt, self._alarms
-        total_nl, lives = self.meter.total_nl, self.meter.lives
+        course, prompt, alarms, meter = self.course, self.prompt, self._alarms, self.meter
+        if self._withdrew:
+            alarms |= {codec.WITHDRAWN}
+        total_nl, lives = meter.total_nl, meter.lives
         running_id, done_nl = None, 0
         if course is not None and course.life == lives and prompt in codec.RUNNING:
             running_id, done_nl = course.id, total_nl - course.base_nl
-        state = PumpState.RUNNING
+        state = RUNS
         if prompt not in _BUSY:
             state = PumpState.STALLED if "stall" in alarms else PumpState.IDLE
-        epoch, tick_ms = (self._owner << 16) + lives, 0  # it tells no time
+        epoch, tick_ms = self._epoch + lives, 0  # it tells no time
         return PumpStatus(
             epoch, self._tick, tick_ms, state, total_nl, running_id, 0, done_nl, None, None, alarms
         )
@@ -167,6 +170,7 @@ class Pump:
                 status = self.look()
                 if isinstance(status, PumpStatus) and self.is_stopped:
                     self._close_course()
+                    self._alarms &= {"stall"}  # of what it obeys nothing else is left to look at
                     return self.picture()
                 silences += isinstance(status, Unknown)
             elif isinstance(reply, Silence):

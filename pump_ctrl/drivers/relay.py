@@ -2,7 +2,8 @@
 
 Layer      drivers; made by the registry. Cuts, and never gives power back: a person does that.
 Hazard     F-30: a pump that does not stop, and nothing else that can stop it.
-Invariant  every ``cut`` sends all the bytes; ``confirmed`` is said only of the answer that was expected.
+Invariant  every ``cut`` sends all the bytes; ``confirmed`` is said only of the answer that was expected; a line that
+           babbles is not listened to for ever.
 Source     data/relays; each row with its own.
 Tests      tests/unit/test_relay.py
 """
@@ -15,6 +16,7 @@ from pump_ctrl.drivers.base import Link, RelaySettings, Switched, Unknown
 from pump_ctrl.errors import LinkError
 
 EXCHANGE_MS: Final = 500
+FLOOD_BYTES: Final = 16_384  # more than that without the answer among them is not the relay
 
 
 class SerialRelay:
@@ -37,7 +39,7 @@ class SerialRelay:
             link.write(self._settings.cut, deadline_ms=deadline_ms)
             heard = b""
             while answer not in heard:
-                if link.now_ms() >= deadline_ms:
+                if link.now_ms() >= deadline_ms or len(heard) > FLOOD_BYTES:
                     return Unknown(
                         f"the relay answered {heard[:20].hex(' ') or 'nothing'}, not {answer.hex(' ')}"
                     )

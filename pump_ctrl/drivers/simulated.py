@@ -19,6 +19,10 @@ from pump_ctrl.errors import LinkError
 class Wire(Protocol):
     """What the link needs of a simulated wire. Times are true ms of the world."""
 
+    @property
+    def inbox(self) -> bytes:
+        """What has arrived at the host and waits to be taken."""
+
     def send(self, data: bytes, at_ms: int) -> None:
         """Put bytes on the way to the pump."""
 
@@ -29,7 +33,7 @@ class Wire(Protocol):
         """When something happens next at either end or in the world; None for never."""
 
     def take(self) -> bytes:
-        """Take the bytes that have arrived at the host."""
+        """Take the bytes that have arrived at the host: the inbox is empty then."""
 
 
 class SimulatedLink:
@@ -44,7 +48,6 @@ class SimulatedLink:
         self.simulated = True  # the one place that says so
         self._wire = wire
         self._clock = clock
-        self._arrived = b""
         self._closed = False
         self.now_ms: Callable[[], int] = clock.boot_ms  # the deadlines are measured on it
         clock.on_advance(wire.advance)
@@ -72,10 +75,9 @@ class SimulatedLink:
         Raises:
             LinkError: the link is closed, or the wire is broken.
         """
-        if not self.wait(deadline_ms):
-            return b""
-        data, self._arrived = self._arrived, b""
-        return data
+        if deadline_ms <= 0 and not (self._closed or self._wire.inbox):
+            return b""  # as nearly always when it is only looked whether something has come
+        return self._wire.take() if self.wait(deadline_ms) else b""
 
     def wait(self, until_ms: int) -> bool:
         """Advance the clock to ``until_ms`` or, if earlier, to the arrival of bytes; they stay for ``read``.
@@ -90,19 +92,20 @@ class SimulatedLink:
             raise _closed()
         wire, clock = self._wire, self._clock
         try:
-            arrived = self._arrived + wire.take()
-            while not arrived and (left_ms := until_ms - clock.boot_ms()) > 0:
+            while not wire.inbox:
+                left_ms = until_ms - clock.boot_ms()
+                if left_ms <= 0:
+                    return False
                 event_ms = wire.next_event_ms()
-                if event_ms is not None and (to_event_ms := event_ms - clock.true_ms) < left_ms:
-                    left_ms = max(1, to_event_ms)  # 1 at least: an event may stay due
-                clock.advance(left_ms)
-                arrived = wire.take()
+                if event_ms is None or (to_event_ms := event_ms - clock.true_ms) >= left_ms:
+                    clock.advance(left_ms)
+                    return bool(wire.inbox)
+                clock.advance(max(1, to_event_ms))  # 1 at least: an event may stay due
         except OSError as err:
             raise LinkError(
                 f"The simulated wire is broken: {err}.", pump_state="What it runs goes on."
             ) from err
-        self._arrived = arrived
-        return bool(arrived)
+        return True
 
     def close(self) -> None:
         """Use no more; the world goes on to follow the clock. Safe to repeat."""

@@ -18,6 +18,7 @@ from pump_ctrl.clock import Clock
 
 SCHEMA: Final = "pump-ctrl/journal/1"
 GENESIS: Final = "0" * 64
+MOST: Final = 1 << 63  # of any number in a record
 MAX_RECORD: Final = 1_000_000  # bytes; far above any of ours
 MAX_LINE: Final = MAX_RECORD + 100  # with its seal; a foreign file without line ends is not read whole
 
@@ -229,11 +230,17 @@ class Chain:
         self.head = digest
 
 
+def _times(boot_ms: int, utc_ms: int) -> bool:
+    """Whether a clock may have told these."""
+    return 0 <= boot_ms < MOST and -MOST < utc_ms < MOST
+
+
 def _values(body: bytes) -> tuple[Any, ...]:
     try:
         fields = DECODER.decode(body.decode("ascii"))
-        if tuple(fields) == _KEYS and tuple(map(type, fields.values())) == _TYPES:
-            return tuple(fields.values())
-    except (ValueError, TypeError, AttributeError) as err:
+        values = tuple(fields.values())
+        if tuple(fields) == _KEYS and tuple(map(type, values)) == _TYPES and _times(values[2], values[4]):
+            return values
+    except (ValueError, TypeError, AttributeError, RecursionError) as err:
         raise BrokenChainError(f"it is no record: {err}") from err
     raise BrokenChainError("it has not the fields of a record")

@@ -19,8 +19,10 @@ from typing import Any, Final, Self
 
 from pump_ctrl.clock import Clock
 from pump_ctrl.errors import JournalError
+from pump_ctrl.journal.anchor import Anchor, refusal, write_all
 from pump_ctrl.journal.chain import SCHEMA, Chain, Record, plain_copy
-from pump_ctrl.journal.reader import Anchor, JournalReader, refusal, write_all
+from pump_ctrl.journal.life import forget
+from pump_ctrl.journal.reader import JournalReader
 
 ANCHOR_EVERY: Final = 1_000  # records
 ANCHORED_KINDS: Final = frozenset({"refill", "confirm"})
@@ -56,6 +58,8 @@ class FileJournal:
         journal = cls(path, clock, fd)
         with journal._letting_go_on_error(), _removing_on_error(path):
             journal._lock()
+            with journal._latching("the signs of an earlier journal of that name are still there"):
+                forget(path)
             journal.append("journal", {"schema": SCHEMA, "about": content})  # and anchors it, being record 0
         journal._about = content
         return journal
@@ -82,6 +86,11 @@ class FileJournal:
     def head(self) -> str:
         """Hash of the last record."""
         return self._chain.head
+
+    @property
+    def last(self) -> Anchor:
+        """The last record, which is on disk."""
+        return Anchor(self._chain.seq - 1, self._chain.head)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -168,7 +177,7 @@ class FileJournal:
 
     def _anchor(self) -> None:
         with self._latching("the head file may not be on disk"):
-            Anchor(self._chain.seq - 1, self._chain.head).write(self._path)
+            self.last.write(self._path)
 
     def _lock(self) -> None:
         try:
@@ -198,8 +207,8 @@ class FileJournal:
     def _failed(self) -> JournalError:
         return JournalError(
             f"{self._path}: {self._failure}.",
-            pump_state="No new dose is sent; what runs on the pump goes on to its end, and STOP still works.",
-            do_now="Stop the pump if in doubt, see to the disk, then start again; no more is written here.",
+            pump_state="No new dose is sent, and STOP still works.",
+            do_now="See to the disk, then start again; no more is written here.",
         )
 
     @contextmanager

@@ -13,8 +13,9 @@ from typing import Any
 
 from pump_ctrl.clock import Clock
 from pump_ctrl.errors import JournalError
+from pump_ctrl.journal.anchor import Anchor, refusal
 from pump_ctrl.journal.chain import SCHEMA, Chain, Record, plain_copy
-from pump_ctrl.journal.reader import Anchor, refusal
+from pump_ctrl.journal.life import forget
 
 
 class MemoryJournal:
@@ -73,6 +74,7 @@ class MemoryJournal:
         path = Path(path)
         try:
             with path.open("xb") as file:
+                forget(path)
                 file.writelines(self._lines)
                 file.flush()
                 os.fsync(file.fileno())

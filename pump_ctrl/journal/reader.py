@@ -1,4 +1,4 @@
-"""Reading a journal and its head file: every line is checked, whoever reads and whoever writes meanwhile.
+"""Reading a journal and what lies beside it: every line is checked, whoever reads and whoever writes meanwhile.
 
 Layer      journal; imports the kernel only.
 Hazard     F-50, F-53, F-54: damaged, cut off, restored or foreign journals.
@@ -7,27 +7,16 @@ Tests      tests/unit/test_journal_damage.py, tests/properties/test_journal_chai
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO
 
 from pump_ctrl.errors import JournalError
-from pump_ctrl.journal.chain import (
-    DECODER,
-    GENESIS,
-    MAX_LINE,
-    SCHEMA,
-    SEAL,
-    BrokenChainError,
-    Chain,
-    Record,
-    canonical_json,
-)
-
-HEAD_SCHEMA: Final = "pump-ctrl/journal-head/1"
+from pump_ctrl.journal.anchor import Anchor, refusal
+from pump_ctrl.journal.chain import GENESIS, MAX_LINE, SCHEMA, SEAL, BrokenChainError, Chain, Record
+from pump_ctrl.journal.life import vouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,56 +31,6 @@ class Verdict:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """What the head file says: this record was on disk."""
-
-    seq: int
-    hash: str
-
-    @staticmethod
-    def path_for(journal: Path) -> Path:
-        """Where the head file of ``journal`` lies."""
-        return journal.with_name(journal.name + ".head")
-
-    @classmethod
-    def read(cls, journal: Path) -> Self | None:
-        """Read the head file; None when there is none.
-
-        Raises:
-            JournalError: it is there and makes no sense.
-        """
-        path = cls.path_for(journal)
-        try:
-            fields = DECODER.decode(path.read_text(encoding="ascii"))
-            seq, digest = fields["seq"], fields["hash"]
-            if fields["schema"] == HEAD_SCHEMA and type(seq) is int and type(digest) is str:
-                return cls(seq, digest)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as err:
-            raise refusal(path, f"the head file cannot be read: {err}") from err
-        raise refusal(path, "this is no head file of a journal")
-
-    def write(self, journal: Path) -> None:
-        """Replace the head file at once, and durably.
-
-        Raises:
-            OSError: the disk refused.
-        """
-        path = self.path_for(journal)
-        fresh = path.with_name(path.name + ".new")
-        text = canonical_json({"schema": HEAD_SCHEMA, "seq": self.seq, "hash": self.hash}) + "\n"
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        try:
-            write_all(fd, text.encode())
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.replace(fresh, path)
-        sync_directory(path.parent)
-
-
 class JournalReader:
     """Reads a journal from its start and checks every line; a writer may be at work meanwhile.
 
@@ -100,7 +39,9 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._anchor = Anchor.read(path)  # before the file, so that the head is never ahead of what is read
+        self._anchor = Anchor.read(path)  # before the file, so that no witness is ahead of what is read
+        self._witnesses = [("head file", self._anchor)] if self._anchor else []
+        self._witnesses += [("sign of life", sign) for sign in vouched(path)]
         self.chain = Chain()
         self._offset = 0
         self._about: dict[str, Any] = {}
@@ -158,12 +99,13 @@ class JournalReader:
         while (line := file.readline(MAX_LINE)).endswith(b"\n"):
             yield self._take(line[:-1])
         self._leave(line)
-        if self._anchor is not None and self._anchor.seq >= self.count:
-            raise refusal(
-                self._path,
-                f"it has {self.count} records, but its head file knows record {self._anchor.seq}: "
-                "its end was cut off, or an older copy was put back",
-            )
+        for what, known in self._witnesses:
+            if known.seq >= self.count:
+                raise refusal(
+                    self._path,
+                    f"it has {self.count} records, but its {what} knows record {known.seq}: "
+                    "its end was cut off, or an older copy was put back",
+                )
 
     def _take(self, line: bytes) -> Record:
         try:
@@ -172,10 +114,11 @@ class JournalReader:
             raise refusal(self._path, f"line {self.count + 1} is damaged or foreign: {err}") from err
         if record.seq == 0:
             self._about = self._read_about(record)
-        if self._anchor is not None and self._anchor.seq == record.seq and self._anchor.hash != digest:
-            raise refusal(
-                self._path, f"its head file has another record {record.seq}: the two do not belong together"
-            )
+        for what, known in self._witnesses:
+            if known.seq == record.seq and known.hash != digest:
+                raise refusal(
+                    self._path, f"its {what} has another record {record.seq}: the two do not belong together"
+                )
         self.chain.follow(digest)
         self._offset += len(line) + 1
         return record
@@ -222,38 +165,3 @@ def verify(path: str | Path) -> Verdict:
     if reader is None:
         return Verdict(False, 0, GENESIS, None, 0, problem)
     return Verdict(not problem, reader.count, reader.head, reader.anchored_seq, len(reader.tail), problem)
-
-
-def refusal(path: Path, what: str, *, do_now: str = "") -> JournalError:
-    """Make the error for a journal that is not opened; nothing was changed."""
-    return JournalError(
-        f"{path}: {what}.",
-        pump_state="Nothing was sent to the pump; what runs there goes on to its end.",
-        do_now=do_now
-        or "The files are left as they are: find out what happened to them. To go on without them, start a "
-        "new journal under another name and say what was given.",
-    )
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write in one call, so that a crash leaves a beginning of ``data`` and nothing else.
-
-    Raises:
-        OSError: the system refused, or took only a part.
-    """
-    written = os.write(fd, data)
-    if written != len(data):
-        raise OSError(f"only {written} of {len(data)} bytes were written")
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in ``directory`` durable.
-
-    Raises:
-        OSError: the disk refused.
-    """
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -27,11 +27,19 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "stale": "The pump repeats itself: check the line, then restart the pump if it goes on.",
         "unsettled": "Wait for the pump to tell; if it cannot, look at it and: pump-ctrl resolve ID --by NAME "
         "--reason TEXT",
-        "wrong-pump": "Connect the pump that was confirmed; this one gets nothing but STOP.",
+        "wrong-pump": "Connect the pump that was confirmed, or begin another journal; this one gets nothing but STOP.",
         "pump-reset": "The pump lost power: check its supply and battery, then pump-ctrl ack.",
         "stalled": _LOOK,
         "empty": f"{_REFILL}, then: pump-ctrl ack, and pump-ctrl resume",
         "failed": "Replace the pump: it has given up.",
+        "withdrawn": "Look at pump and line: fluid went backwards. Clear the pump's withdrawn volume, or switch it off "
+        "and on; then pump-ctrl ack, and pump-ctrl resume.",
+        "pump-timeout": "Nothing flowed since it stopped. Check cable and host; the plan goes on by itself. When you "
+        "have seen it: pump-ctrl ack",
+        "pump-program": "Look at the pump's display, and whether somebody changed its program; then pump-ctrl ack, and "
+        "pump-ctrl resume.",
+        "pump-alarm": "Find the word in the pump's manual and look at the pump. When it is gone there: pump-ctrl ack, "
+        "and pump-ctrl resume.",
         "flow": "Clamp the line and look at the patient, then find out why more flows than was told. "
         f"{_VOUCH} flow{_WHY}",
         "under-flow": "Look at the patient for withdrawal; at the line for a kink or a leak, at the pump, and whether "
@@ -49,8 +57,10 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "hold-ended": "Nothing flows: confirm (pump-ctrl resume --confirm NAME CODE), or care for the patient "
         "otherwise.",
         "waiting": "Read what was given and confirm it: pump-ctrl resume --confirm NAME CODE",
+        "recurring": "Do not just start it again: find out why the alarm comes back. Then pump-ctrl ack, and pump-ctrl "
+        "resume.",
         "wall-clock": "Check the host's clock; the plan goes on by elapsed time.",
-        "stuck-key": "Look at the patient's key.",
+        "stuck-key": "Look at the patient's key; its presses are taken again when it was let go.",
         "bolus-missed": "It is not made up. Note it, then pump-ctrl ack.",
         "refused": "Its reason stands beside it; nothing was given by it. It is asked again as long as it is due.",
         "requests": "Ask the patient; requests beyond the plan are refused.",
@@ -58,9 +68,22 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+# A journal that fails has the pump stopped, and no record can tell of it: this does.
+STOPPED: Final = "The pump was stopped and confirmed it."
+NOT_STOPPED: Final = (
+    "STOP was sent and the pump did NOT confirm it: stop it by hand or take its power away. It is sent again."
+)
+
 # Over when they are told: what is to be done about them is not.
-HAPPENED: Final = frozenset({"pump-reset", "wall-clock", "bolus-missed", "requests", "sensor", "power-cut"})
+HAPPENED: Final = frozenset(
+    {"pump-reset", "wall-clock", "bolus-missed", "requests", "stuck-key", "sensor", "power-cut", "recurring"}
+)
 _GONE: Final = "Its cause has gone. When you have seen it: pump-ctrl ack"
+
+
+def since_journal_failed(*, stop_open: bool) -> str:
+    """What became of the pump when the journal failed; ``stop_open``: as the guard has it."""
+    return NOT_STOPPED if stop_open else STOPPED
 
 
 def advice(code: str, *, holds: bool = True) -> str:

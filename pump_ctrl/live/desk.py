@@ -18,18 +18,21 @@ from typing import Any, Final
 
 from pump_ctrl.console import ConsoleServer, Heard
 from pump_ctrl.controller.events import RequestKind
-from pump_ctrl.controller.machine import State
+from pump_ctrl.controller.machine import MAY_DELIVER, State
 from pump_ctrl.errors import InvalidInput, JournalError, NotAllowed, PumpCtrlError
 from pump_ctrl.journal import Record
+from pump_ctrl.live.advice import advice, since_journal_failed
 from pump_ctrl.live.filling import UNKNOWN, Fillings
 from pump_ctrl.live.outcome import BUSY, DONE, Answer, busy_words, told_by
 from pump_ctrl.live.signed import Shelf
 from pump_ctrl.live.tap import TappedJournal
 from pump_ctrl.runner import VOUCHED, Runner
-from pump_ctrl.safety.alarms import ROWS
+from pump_ctrl.safety.alarms import ROWS, Alarm
 from pump_ctrl.safety.ask import Purpose
+from pump_ctrl.units import Duration
 
 Status = Callable[[], dict[str, Any]]
+Held = Callable[[bool], None]
 KINDS: Final[Mapping[str, RequestKind]] = MappingProxyType(
     {
         "bolus": RequestKind.PATIENT_BOLUS,
@@ -52,20 +55,35 @@ class Desk:
 
     Args:
         runner: does them.
-        journal: where each is written down; its records so far are looked through for what was asked before.
+        journal: where each is written down.
         console: where they come from and where the answers go.
         shelf: plans that may be loaded.
         status: the status document.
+        held: told that a person stops the pump (True), or lets it go on.
     """
 
     def __init__(
-        self, runner: Runner, journal: TappedJournal, console: ConsoleServer, shelf: Shelf, status: Status
+        self,
+        runner: Runner,
+        journal: TappedJournal,
+        console: ConsoleServer,
+        shelf: Shelf,
+        status: Status,
+        held: Held = lambda _: None,
     ) -> None:
         self._runner, self._journal, self._console = runner, journal, console
-        self._shelf, self._status = shelf, status
-        records = list(journal.records())
-        self._known = answers(records)
-        self._fillings = Fillings(runner, journal, shelf, records)
+        self._shelf, self._status, self._held = shelf, status, held
+        self._known: dict[str, Answer] = {}  # by id, every request that was ever written down
+        self._fillings = Fillings(runner, journal, shelf)
+
+    def hear(self, record: Record) -> None:
+        """Take up one record of the journal; before all have been heard no request may be served."""
+        if record.kind == "console":
+            self._known.setdefault(record.data["id"], CUT_SHORT)
+        elif record.kind == "told":
+            self._known[record.data["id"]] = Answer(record.data["exit"], record.data["text"])
+        else:
+            self._fillings.hear(record)
 
     def serve(self) -> None:
         """Do everything that has been asked, a STOP before all else."""
@@ -97,17 +115,19 @@ class Desk:
         if verb not in _VERBS:
             raise NotAllowed(f"The console knows no {verb!r}.", do_now=f"Allowed: {', '.join(_VERBS)}.")
         if (known := self._known.get(request["id"])) is not None:
+            if verb == "bolus":
+                self._runner.pressed()
             return known
         try:
             self._journal.append("console", dict(request))
         except JournalError as error:
             self._runner.raise_alarm("journal", str(error))  # which stops the pump
-            raise
+            return Answer(error.exit_code, f"Nothing was given by it. {error}{self._fate}")
         self._known[request["id"]] = CUT_SHORT
         try:
             found = _VERBS[verb](self, request)
         except PumpCtrlError as error:
-            found = Answer(error.exit_code, str(error))
+            found = Answer(error.exit_code, f"{error}{self._fate}")
         self._keep(request["id"], found)
         return found
 
@@ -123,6 +143,7 @@ class Desk:
         """The one that is done first, in every state, however often it is asked and whatever the disk does."""
         heard = self._journal.listen()
         self._runner.request(request["id"], RequestKind.STOP)
+        self._held(True)
         found = self._stopped(heard)
         try:
             self._journal.append("console", dict(request))
@@ -156,8 +177,17 @@ class Desk:
 
     def _unwritten(self) -> Answer | None:
         """What is told of a request whose records could not be written."""
-        failed = [alarm.detail for alarm in self._runner.guard.alarms if alarm.row.code == "journal"]
-        return Answer(5, f"Nothing was given by it: {failed[0]}") if failed else None
+        failed = self._failed()
+        return Answer(5, f"Nothing was given by it: {failed[0]}{self._fate}") if failed else None
+
+    def _failed(self) -> list[str]:
+        """What is wrong with the journal, if it failed."""
+        return [alarm.detail for alarm in self._runner.guard.alarms if alarm.row.code == "journal"]
+
+    @property
+    def _fate(self) -> str:
+        """What became of the pump, if the journal failed; else nothing."""
+        return f" {since_journal_failed(stop_open=self._runner.guard.stop_open)}" if self._failed() else ""
 
     def _pause(self, request: Mapping[str, Any]) -> Answer:
         found = self._simple(request)
@@ -169,16 +199,34 @@ class Desk:
         if "code" not in request:
             if self._runner.controller.state is State.WAITING:
                 raise NotAllowed(self._how_to_confirm("A restart has to be confirmed with its code."))
-            return self._simple(request)
+            found = self._simple(request)
+            if found.exit == 0:
+                self._held(False)
+            return found
         by, code = _text(request, "by"), _text(request, "code")
+        off_ms = Duration.parse(_text(request, "off")).ms if "off" in request else None
         before = self._runner.guard.plan_ms
         try:
-            self._runner.confirm(by, code)
+            self._runner.confirm(by, code, off_ms=off_ms)
         except NotAllowed as error:
             if self._runner.controller.state is not State.WAITING or self._runner.guard.unsettled:
                 raise
             raise NotAllowed(self._how_to_confirm(str(error))) from None
-        return Answer(0, f"Confirmed by {by}.{self._what_now() or ' The plan goes on.'}{self._moved(before)}")
+        self._held(False)
+        return Answer(0, f"Confirmed by {by}.{self._goes_on()}{self._moved(before)}")
+
+    def _goes_on(self) -> str:
+        """Whether the plan goes on after a confirm; else why it does not, and what to type (REQ13)."""
+        if self._runner.controller.state in MAY_DELIVER:
+            return " The plan goes on."
+        what = f" The plan does NOT go on.{self._what_now()}"
+        return "\n".join(
+            [what, *(f"  {a.row.code}: {advice(a.row.code, holds=a.holds)}" for a in self._blocking())]
+        )
+
+    def _blocking(self) -> list[Alarm]:
+        """The active alarms that do not permit the basal."""
+        return [alarm for alarm in self._runner.guard.alarms if Purpose.BASAL not in alarm.row.permits]
 
     def _moved(self, before: int | None) -> str:
         """D-16: a confirm takes plan time from the wall clock; whoever confirms is told when that moved it."""
@@ -224,8 +272,7 @@ class Desk:
 
     def _what_now(self) -> str:
         """What has to be typed next before the plan goes on."""
-        alarms = self._runner.guard.alarms
-        left = [alarm.row.code for alarm in alarms if Purpose.BASAL not in alarm.row.permits]
+        left = [alarm.row.code for alarm in self._blocking()]
         match self._runner.controller.state:
             case State.WAITING:
                 code = self._runner.guard.reconciliation().code
@@ -246,7 +293,8 @@ class Desk:
             0,
             f"{new.plan.id} is in force."
             if in_force
-            else f"{new.plan.id} takes effect when the bolus that runs or is due has ended.",
+            else f"{new.plan.id} takes effect when the bolus that runs or is due has ended. If the controller ends or "
+            "is killed before that, it is forgotten: load it again then.",
         )
 
 
@@ -269,14 +317,3 @@ def _text(request: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise InvalidInput(f"the request needs {key!r}, a text")
     return value.strip()
-
-
-def answers(records: Iterable[Record]) -> dict[str, Answer]:
-    """Every request of the journal, with the answer it got; one that got none was cut short."""
-    found: dict[str, Answer] = {}
-    for record in records:
-        if record.kind == "console":
-            found.setdefault(record.data["id"], CUT_SHORT)
-        elif record.kind == "told":
-            found[record.data["id"]] = Answer(record.data["exit"], record.data["text"])
-    return found

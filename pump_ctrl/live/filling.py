@@ -9,8 +9,7 @@ Tests      tests/unit/test_live_filling.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from pump_ctrl.controller.loading import plan_of
 from pump_ctrl.errors import NotAllowed
@@ -32,16 +31,21 @@ class Fillings:
 
     Args:
         runner: is told.
-        journal: where the first plan, and the refills so far, stand.
+        journal: where the first plan stands.
         shelf: the plans, and the pump.
-        records: the journal so far.
     """
 
-    def __init__(
-        self, runner: Runner, journal: TappedJournal, shelf: Shelf, records: Iterable[Record]
-    ) -> None:
+    def __init__(self, runner: Runner, journal: TappedJournal, shelf: Shelf) -> None:
         self._runner, self._journal, self._shelf = runner, journal, shelf
-        self._filled_nl = last_filled_nl(records)
+        self._told_nl: int | None = None
+        self._filled_nl: int | None = None  # at the last refill that was carried out; None before the first
+
+    def hear(self, record: Record) -> None:
+        """Take up one record of the journal."""
+        if record.kind == "filling":
+            self._told_nl = record.data["filled_nl"]
+        elif record.kind == "refill" and self._told_nl is not None:
+            self._filled_nl = self._told_nl
 
     def refill(self, by: str, found: str, filled: str | None, *, new_path: bool) -> Answer:
         """The reservoir was emptied, of ``found`` or UNKNOWN, and filled, with ``filled`` or as the plan says.
@@ -83,16 +87,3 @@ def _told(noted: str, filling: Filling) -> Answer:
     if not filling.off:
         return Answer(0, f"{noted} Check: {filling.check}.")
     return Answer(3, f"{noted}\nNOTHING IS GIVEN NOW: {filling.check}.\n{advice('refill-discrepancy')}")
-
-
-def last_filled_nl(records: Iterable[Record]) -> int | None:
-    """What was filled at the last refill that was carried out, nL; None before the first."""
-    told: int | None = None
-    filled: int | None = None
-    for record in records:
-        data: Mapping[str, Any] = record.data
-        if record.kind == "filling":
-            told = data["filled_nl"]
-        elif record.kind == "refill" and told is not None:
-            filled = told
-    return filled

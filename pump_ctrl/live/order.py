@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from pump_ctrl.clock import Clock
+from pump_ctrl.controller.loading import plans_named
 from pump_ctrl.drivers.base import Link
 from pump_ctrl.journal import Record, read_journal
+from pump_ctrl.journal.forms import ours, understood
+from pump_ctrl.live.signed import files_named
 from pump_ctrl.therapy.formulary import Formulary
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import PumpProfile
@@ -79,13 +82,36 @@ def open_port(url: str, clock: Clock, baud: int) -> Port:
     return cast("Port", open_link(url, clock, baud=baud))
 
 
-def look(journal: Path) -> tuple[dict[str, Any] | None, list[Record]]:
-    """What a journal says about itself, and its records; None if there is no such file."""
+class Past(NamedTuple):
+    """What has to be known of a journal before it can be opened.
+
+    Attributes:
+        about: what it says about itself; None if there is none yet.
+        plans: SHA-256 of every plan that it put in force, in order.
+        files: the plan files that it names.
+    """
+
+    about: dict[str, Any] | None
+    plans: list[str]
+    files: list[Path]
+
+
+def look(journal: Path) -> Past:
+    """Read a journal through for what it says of plans.
+
+    Raises:
+        JournalError: it cannot be trusted, or another program wrote it.
+    """
     if not journal.exists():
-        return None, []
+        return Past(None, [], [])
     reader = read_journal(journal)
-    records = list(reader.records())
-    return reader.about, records
+    with understood(journal):
+        told = [record for record in ours(reader.records(), journal) if _of_a_plan(record)]
+        return Past(reader.about, plans_named(told), files_named(told, reader.about))
+
+
+def _of_a_plan(record: Record) -> bool:
+    return record.kind == "limits" or (record.kind == "console" and record.data["do"] == "load")
 
 
 def given_doses(text: str, plan: DosingPlan) -> Mapping[str, int]:

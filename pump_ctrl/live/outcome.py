@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pump_ctrl.journal import Record
-from pump_ctrl.units import Duration, Volume
+from pump_ctrl.safety.ask import readable
+from pump_ctrl.units import Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +77,5 @@ def _of_outcome(what: str, steps: list[Any]) -> Answer | None:
     _, volume_nl, duration_ms, basal_nl = steps[0]
     return Answer(
         0,
-        f"The bolus runs: {Volume(volume_nl - basal_nl)} in {Duration(duration_ms)}. The pump confirmed it.",
+        f"The bolus runs: {Volume(volume_nl - basal_nl)} in {readable(f'{duration_ms} ms')}. The pump confirmed it.",
     )

@@ -20,19 +20,21 @@ from pump_ctrl.assembly import assemble
 from pump_ctrl.clock import SystemClock
 from pump_ctrl.console import ConsoleServer, socket_path
 from pump_ctrl.controller.events import RequestKind
-from pump_ctrl.controller.loading import plans_named
 from pump_ctrl.controller.machine import State
 from pump_ctrl.drivers.base import PumpState, Unknown
 from pump_ctrl.drivers.registry import usual_baud
 from pump_ctrl.errors import JournalError, LinkError, NotAllowed
-from pump_ctrl.journal import FileJournal, Record
+from pump_ctrl.journal import FileJournal, Record, understood
 from pump_ctrl.journal.life import LifeFile, Sign, read_life
+from pump_ctrl.live.advice import since_journal_failed
 from pump_ctrl.live.beside import first_word, led_to, open_beside, simulated_beside
 from pump_ctrl.live.desk import Desk
 from pump_ctrl.live.inputs import Inputs, Signals, descriptor
 from pump_ctrl.live.order import Opener, Order, Parting, Said, given_doses, look, open_port
-from pump_ctrl.live.signed import files_named, open_shelf
+from pump_ctrl.live.reminders import Reminders, reminder
+from pump_ctrl.live.signed import open_shelf
 from pump_ctrl.live.status import Status, status_of
+from pump_ctrl.live.stopped import StopSign, StopWord
 from pump_ctrl.live.tap import TappedJournal
 from pump_ctrl.live.trial import TrialPump, trial_of
 from pump_ctrl.runner import Runner
@@ -44,6 +46,7 @@ from pump_ctrl.therapy.profiles import PumpProfile
 SIGN_EVERY_MS: Final = 300_000  # ADR 0008
 RETRY_LINE_MS: Final = 5_000
 NEVER: Final = 1 << 62
+NOT_WRITTEN: Final = -1  # the number of what is told and stands in no journal
 _OWNERS: Final = 0xFFFFFFFF
 
 
@@ -70,21 +73,23 @@ class Live:
         self.order, self._notice = order, notice
         self._told_journal = False
         self._heeded = 0  # signals that have been seen to
+        self._reminders = Reminders()
         self._sign_at, self._line_at, self._line_lost = 0, 0, False
         self._stranger, self._told_line = False, ""  # the line was lost, and who answers now has not been met
         self._life: LifeFile | None = None
+        self._stop_sign: StopSign | None = None
         with ExitStack() as opened:
             self._open(opened, opener)
             self._opened = opened.pop_all()
 
     def _open(self, opened: ExitStack, opener: Opener) -> None:
-        order, about, records = self.order, *look(self.order.journal)
-        named = () if about is None else files_named(records, about)
+        order, past = self.order, look(self.order.journal)
+        self.trial = trial_of(order.port, past.about)
         self.shelf, self.signed = open_shelf(
-            order.plan, order.profile, order.formulary, [*order.previous, *named]
+            order.plan, order.profile, order.formulary, [*order.previous, *past.files]
         )
-        self._check_in_force(records)
-        self.trial = trial_of(order.port, about)
+        self._check_in_force(past.plans)
+        self._plans = past.plans
         self.clock = SystemClock() if self.trial is None else self.trial.clock()
         device = order.port
         if self.trial is not None:
@@ -94,7 +99,7 @@ class Live:
         self.link = opener(device, self.clock, order.baud or usual_baud(self.profile.protocol))
         opened.callback(self.link.close)
         self.second = open_beside(order, self.profile, self.clock, opener, opened)
-        self.journal = self._open_journal(fresh=about is None)
+        self.journal = self._open_journal(fresh=past.about is None)
         opened.callback(self._close_journal)
         self.signals = Signals()
         opened.callback(self.signals.close)
@@ -105,8 +110,7 @@ class Live:
         )
         self._assemble()
 
-    def _check_in_force(self, records: list[Record]) -> None:
-        named = plans_named(records)
+    def _check_in_force(self, named: list[str]) -> None:
         if named and named[-1] != self.plan.sha256:
             file = self.shelf.file_of(named[-1]) or f"the file of plan {named[-1][:12]}..."
             raise NotAllowed(
@@ -132,6 +136,8 @@ class Live:
     def _close_journal(self) -> None:
         if self._life is not None:
             self._life.close()
+        if self._stop_sign is not None:
+            self._stop_sign.close()
         self.journal.close()
 
     def _assemble(self) -> None:
@@ -148,7 +154,7 @@ class Live:
             address=self.order.address,
             second=self.second,
         )
-        self.desk = Desk(self.runner, self.journal, self.console, self.shelf, self.status)
+        self.desk = Desk(self.runner, self.journal, self.console, self.shelf, self.status, self._held)
 
     def __enter__(self) -> Self:
         self._opened.enter_context(self.signals.caught())
@@ -200,14 +206,29 @@ class Live:
         self._take_up()
         self.runner.meet()
         self._life = LifeFile(self.order.journal)
+        self._stop_sign = StopSign(self.order.journal, self.clock, lambda: self.journal.last, self._no_disk)
         return self._found()
 
     def _take_up(self) -> None:
         alive, ours = read_life(self.order.journal), self.plan.sha256
         sign = None if alive is None else LifeSign(alive.boot_id, alive.boot_ms)
-        named = plans_named(self.journal.records())
-        known = {sha256: self.shelf.prescription(sha256) for sha256 in named if sha256 != ours}
-        self.runner.take_up(sign, known)
+        known = {sha256: self.shelf.prescription(sha256) for sha256 in self._plans if sha256 != ours}
+        word = StopWord(self.order.journal)
+
+        def hear(record: Record) -> None:
+            self.desk.hear(record)
+            word.hear(record)
+
+        with understood(self.order.journal):
+            self.runner.take_up(sign, known, hear=hear, stopped=word.holds)
+
+    def _held(self, stopped: bool) -> None:
+        """A person has stopped the pump, or lets it go on: that is kept, whatever the journal does."""
+        if self._stop_sign is not None:
+            (self._stop_sign.stopped if stopped else self._stop_sign.goes_on)()
+
+    def _no_disk(self, why: str) -> None:
+        self.runner.raise_alarm("journal", why)
 
     def _found(self) -> Reconciliation:
         if self.runner.guard.confirmed:
@@ -227,6 +248,7 @@ class Live:
             self._notice("The pump runs something that this journal does not know; it is stopped first.")
             self.runner.guard.stop("it ran something that this journal does not know")
         self.runner.confirm(by, self.runner.guard.reconciliation().code, doses)
+        self._held(False)
 
     # Going on.
 
@@ -239,6 +261,7 @@ class Live:
             self._mind_the_journal()
             self._give_sign()
             self.pass_on(said)
+            self._remind(said)
             return self.signals.count > self._heeded
 
         end = NEVER if for_ms is None else self.clock.boot_ms() + for_ms
@@ -254,9 +277,21 @@ class Live:
             self.desk.tell(fresh)
             said(fresh)
 
+    def _remind(self, said: Said) -> None:
+        """REQ76: what nobody has acknowledged is said again. It is no record: nothing has happened."""
+        clock, guard = self.clock, self.runner.guard
+        due = self._reminders.due(guard.alarms, clock.boot_ms())
+        if not due:
+            return
+        now = (clock.boot_ms(), clock.boot_id(), clock.utc_ms())
+        words = [Record(NOT_WRITTEN, "reminder", *now, reminder(a, guard.alarm_age_ms(a))) for a in due]
+        self.desk.tell(words)
+        said(words)
+
     def _also(self) -> int:
         """The next moment at which this process itself has something to do."""
         due = self._sign_at if self._life is not None and self.runner.guard.in_run else NEVER
+        due = min(due, self._reminders.next_ms)
         return min(due, self._line_at) if self._line_lost or self._stranger else due
 
     def _give_sign(self) -> None:
@@ -267,7 +302,7 @@ class Live:
         elif now >= self._sign_at and self._life is not None:
             self._sign_at = now + SIGN_EVERY_MS
             try:
-                self._life.write(Sign(self.clock.boot_id(), now))
+                self._life.write(Sign(self.clock.boot_id(), now, self.journal.last))
             except JournalError as error:
                 self._life = None  # after one failure no later success is trusted
                 self.runner.raise_alarm("journal", str(error))
@@ -277,7 +312,8 @@ class Live:
         failed = [alarm for alarm in self.runner.guard.alarms if alarm.row.code == "journal"]
         if failed and not self._told_journal:
             self._told_journal = True
-            self._notice(f"ALARM journal: {failed[0].row.condition}. {failed[0].detail}")
+            fate = since_journal_failed(stop_open=self.runner.guard.stop_open)
+            self._notice(f"ALARM journal: {failed[0].row.condition}. {fate} {failed[0].detail}")
 
     def _mind_the_line(self) -> None:
         """A port that was lost is opened again, every few seconds."""
@@ -317,6 +353,7 @@ class Live:
         as after a start, and nothing new is given until a person confirms.
         """
         self._stranger = True
+        self._plans = look(self.order.journal).plans  # one may have been loaded since the start
         self._assemble()
         self._take_up()
 
@@ -361,6 +398,7 @@ class Live:
         self._heeded = self.signals.count
         self.desk.serve()
         self.runner.request("signal", RequestKind.STOP)
+        self._held(True)
         return True
 
     def _parting(self) -> Parting:

@@ -10,7 +10,7 @@ Tests      tests/unit/test_live_signed.py
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,11 @@ def files_named(records: Iterable[Any], about: dict[str, Any]) -> list[Path]:
     named += [
         record.data["plan"]
         for record in records
-        if record.kind == "console" and record.data.get("do") == "load"
+        if record.kind == "console" and record.data.get("do") == "load" and _names_a_file(record.data)
     ]
     return [Path(name) for name in named if name]
+
+
+def _names_a_file(request: Mapping[str, Any]) -> bool:
+    """A request is written down before it is looked at: one that was refused may name anything."""
+    return isinstance(request.get("plan"), str)

@@ -14,8 +14,9 @@ from pump_ctrl.controller.books import BOLUSES
 from pump_ctrl.controller.machine import State
 from pump_ctrl.controller.totals import Run, Span
 from pump_ctrl.drivers.base import PumpStatus, StepKind
-from pump_ctrl.live.advice import advice
+from pump_ctrl.live.advice import advice, since_journal_failed
 from pump_ctrl.runner import Runner
+from pump_ctrl.safety.alarms import Alarm
 from pump_ctrl.safety.lookout import Lookout
 from pump_ctrl.therapy.plan import DosingPlan
 
@@ -45,7 +46,7 @@ def status_of(runner: Runner, plan: DosingPlan, now_ms: int, journal: str) -> St
         "reservoir_nl": _reservoir(runner, plan),
         "run": _run(controller.run, plan),
         "next": _next(runner, plan, plan_ms, now_ms),
-        "alarms": [_alarm(runner, index) for index in range(len(guard.alarms))],
+        "alarms": [_alarm(runner, alarm, plan.start_utc_ms + plan_ms) for alarm in guard.alarms],
         "pump": _pump(guard.last_status),
         "busy_s": None if runner.busy_ms is None else -(-runner.busy_ms // 1_000),
         "witness": _witness(guard.lookout),
@@ -81,7 +82,8 @@ def _volumes(runner: Runner, plan_ms: int) -> Status:
 def _reservoir(runner: Runner, plan: DosingPlan) -> Status:
     low, high = runner.guard.left_by_now_nl
     filled = runner.guard.filled_nl
-    return {"low": max(0, filled - plan.reservoir.residual[1].nl - high), "high": max(0, filled - low)}
+    least, most = max(0, filled - plan.reservoir.residual[1].nl - high), max(0, filled - low)
+    return {"low": least, "high": most, "alarm": plan.reservoir.alarm.nl}
 
 
 def _run(run: Run | None, plan: DosingPlan) -> Status | None:
@@ -114,13 +116,18 @@ def _next(runner: Runner, plan: DosingPlan, plan_ms: int, now_ms: int) -> Status
     }
 
 
-def _alarm(runner: Runner, index: int) -> Status:
-    alarm = runner.guard.alarms[index]
+def _alarm(runner: Runner, alarm: Alarm, utc_ms: int) -> Status:
+    """``since_utc_ms``: by the plan's clock, where ``utc_ms`` is now; the status is asked for, not polled."""
+    age_ms, detail = runner.guard.alarm_age_ms(alarm), alarm.detail
+    if alarm.row.code == "journal":
+        detail = f"{since_journal_failed(stop_open=runner.guard.stop_open)} {detail}"
     return {
         "code": alarm.row.code,
         "priority": alarm.row.priority.value,
         "condition": alarm.row.condition,
-        "detail": alarm.detail,
+        "detail": detail,
+        "since_utc_ms": utc_ms - age_ms,
+        "age_s": age_ms // 1_000,
         "holds": alarm.holds,
         "acknowledged": alarm.acknowledged,
         "do": advice(alarm.row.code, holds=alarm.holds),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pump_ctrl.journal import FileJournal, Record
+from pump_ctrl.journal.anchor import Anchor
 
 MOST: Final = 2_000  # records that wait to be told; the oldest are left out, the journal has them all
 
@@ -35,6 +36,11 @@ class TappedJournal:
         if self._heard is not None:
             self._heard.append(record)
         return record
+
+    @property
+    def last(self) -> Anchor:
+        """The last record that is on disk."""
+        return self._journal.last
 
     def records(self) -> Iterator[Record]:
         """Every record so far."""

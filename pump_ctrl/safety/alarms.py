@@ -61,7 +61,6 @@ PRIORITIES: Final = {
 ALL: Final = frozenset(Purpose)
 NONE: Final[frozenset[Purpose]] = frozenset()
 NO_BOLUS: Final = frozenset({Purpose.BASAL, Purpose.HOLD})
-PLANNED: Final = frozenset({Purpose.BASAL, Purpose.SCHEDULED, Purpose.HOLD})
 HOLD_ONLY: Final = frozenset({Purpose.HOLD})
 
 
@@ -92,29 +91,44 @@ TABLE: Final = (
     AlarmRow("silence", "the pump does not answer", _D, _P, HOLD_ONLY),
     AlarmRow("stale", "the pump repeats an old status", _D, _P, HOLD_ONLY),
     AlarmRow("unsettled", "the outcome of a command is not known", _D, _P, ALL),  # its rule blocks
-    AlarmRow("wrong-pump", "another pump answers", _D, _I, NONE),
+    AlarmRow("wrong-pump", "pump and journal do not belong together", _D, _I, NONE),
     AlarmRow("pump-reset", "the pump lost power", _D, _P, ALL),
     AlarmRow("stalled", "the pump's motor stands still", _D, _P, NO_BOLUS),
     AlarmRow("empty", "the reservoir is empty", _D, _P, NONE),
     AlarmRow("failed", "the pump has given up", _D, _P, NONE),
+    AlarmRow("withdrawn", "the pump drew fluid back", _D, _P, NONE),
+    AlarmRow("pump-timeout", "the pump stopped because it heard no controller", _D, _P, ALL),
+    AlarmRow("pump-program", "the pump cannot carry out what it was told", _D, _P, NONE),
+    AlarmRow("pump-alarm", "the pump tells an alarm that is not known here", _D, _P, NONE),
     AlarmRow("flow", "an independent sensor sees more flow than was permitted", _D, _I, NONE),
     AlarmRow("under-flow", "an independent sensor sees less flow than the pump was told", _D, _P, ALL),
     AlarmRow("sensor", "the independent sensor cannot be read or was touched", _D, _L, ALL),
     AlarmRow("power-cut", "the pump's power was cut", _D, _P, NONE),
     AlarmRow("journal", "the journal cannot be written", _D, _P, NONE),
-    AlarmRow("limits", "the limits cannot be used", _D, _P, NONE),
+    AlarmRow("limits", "the limits cannot be used", _D, _P, ALL),  # its rule blocks
     AlarmRow("refill-discrepancy", "the volume found at the refill is not the expected one", _D, _P, NONE),
-    AlarmRow("reservoir-low", "the reservoir is nearly empty", _D, _L, PLANNED),
+    AlarmRow("reservoir-low", "no more than the alarm volume is surely left in the reservoir", _D, _L, ALL),
     AlarmRow("battery-low", "the pump's battery is nearly empty", _D, _L, ALL),
     AlarmRow("hold-ended", "the bounded hold is over and nothing flows", _D, _P, ALL),
     AlarmRow("waiting", "the controller waits for a person and nothing new flows", _D, _L, ALL),
+    AlarmRow("recurring", "the same alarm came three times within ten minutes", _D, _P, HOLD_ONLY),
     AlarmRow("wall-clock", "the wall clock jumped", _R, _P, ALL),
-    AlarmRow("stuck-key", "the patient's key is stuck", _R, _P, PLANNED),
+    AlarmRow("stuck-key", "the patient's key is stuck", _R, _P, ALL),  # the controller takes none of its presses
     AlarmRow("bolus-missed", "a scheduled bolus was not given", _R, _P, ALL),
     AlarmRow("refused", "the guard or the pump refused what the plan asks", _D, _L, ALL),
     AlarmRow("requests", "the patient asks too often", _M, _L, ALL),
 )  # fmt: skip
 ROWS: Final = {row.code: row for row in TABLE}
+RECURRING: Final = "recurring"
+# So many times the same alarm has to come, in so long, for the plan not to go on by itself (R6.5.0(18)).
+OFTEN: Final = 3
+OFTEN_MS: Final = 600_000
+ONCE_MS: Final = 10_000  # what is told again so soon came once
+# The pump stands still, and the plan goes on by itself.
+_STOPPED: Final = frozenset({"pump-reset", "pump-timeout"})
+COUNTED: Final = frozenset(
+    row.code for row in TABLE if (row.permits != ALL or row.code in _STOPPED) and row.code != RECURRING
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +147,8 @@ class Board:
 
     def __init__(self) -> None:
         self._active: dict[str, Alarm] = {}
+        # When each last came, at most so often as it takes to recur.
+        self._came: dict[str, tuple[int, ...]] = {}
 
     def raised(self, code: str, at_ms: int, detail: str) -> None:
         """The condition holds. An alarm that is active stays as old as it is; one that had gone and been seen is new.
@@ -141,6 +157,10 @@ class Board:
             KeyError: no such row in the table.
         """
         known = self._active.get(code)
+        if code in COUNTED and (known is None or not known.holds):
+            came = self._came.get(code, ())
+            if not came or at_ms - came[-1] >= ONCE_MS:
+                self._came[code] = (*came, at_ms)[-OFTEN:]
         if known is None:
             self._active[code] = Alarm(ROWS[code], at_ms, detail)
         elif not known.holds:
@@ -156,6 +176,19 @@ class Board:
         if code in self._active:
             self._keep(code, replace(self._active[code], acknowledged=True))
 
+    def older(self, edge: int, by: int) -> None:
+        """The host was off for ``by`` ms: what was raised up to ``edge`` was raised so much earlier."""
+        for code, alarm in self._active.items():
+            if alarm.at_ms <= edge:
+                self._active[code] = replace(alarm, at_ms=alarm.at_ms - by)
+        for code, came in self._came.items():
+            self._came[code] = tuple([at - by if at <= edge else at for at in came])
+
+    def recurs(self, code: str, at_ms: int) -> bool:
+        """Whether an alarm that stops the pump has now come for the third time within ten minutes."""
+        came = self._came.get(code, ())
+        return len(came) == OFTEN and at_ms - came[0] <= OFTEN_MS
+
     def _keep(self, code: str, alarm: Alarm) -> None:
         if alarm.acknowledged and not alarm.holds:
             del self._active[code]
@@ -166,10 +199,6 @@ class Board:
     def quiet(self) -> bool:
         """Whether none is active."""
         return not self._active
-
-    def is_active(self, code: str) -> bool:
-        """Whether it is active."""
-        return code in self._active
 
     def holds(self, code: str) -> bool:
         """Whether it is active and its condition is still true."""

@@ -18,6 +18,7 @@ from pump_ctrl.safety.curve import FAR_PAST, ZL_PER_NL
 from pump_ctrl.safety.limits import BRIDGE, MS_PER_HOUR, NL_PER_ML
 
 DAY_MS: Final = 24 * MS_PER_HOUR
+PATH_GRAINS: Final = 3  # a grain each when the path was new and now, and one for the flow in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,10 @@ class PatientTerms:
 
 @dataclass(frozen=True, slots=True)
 class Prime:
-    """D-12: a prime alone, and together at most V_hi for each recorded new or emptied path."""
+    """D-12: a prime alone, and together at most V_hi for each recorded new or emptied path.
+
+    What has left in any other way since then fills the path as well; it is known to a few grains of the counter.
+    """
 
     code: ClassVar[str] = "prime"
 
@@ -148,6 +152,12 @@ class Prime:
         if asked + given > most:
             what = f"a prime of {asked} nL after {given} nL in this path; {most} nL are allowed together"
             return deny(self.code, what, asked, most, given)
+        left = case.state.in_path(case.now)
+        if asked + left > most + PATH_GRAINS * case.limits.pump.grain_nl:
+            what = (
+                f"a prime of {asked} nL, and {left} nL have left since the path was new; it holds {most} nL"
+            )
+            return deny(self.code, what, asked, most, left)
         return None
 
 

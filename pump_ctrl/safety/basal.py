@@ -3,7 +3,7 @@
 Layer      safety, pure: no clock, no I/O; times are guard time (ms), volumes zL.
 Hazard     a run that is forgotten while it can still be in force.
 Invariant  what lies before ``base`` cannot change any more; the rest, the tail, follows from the runs alive.
-Tests      tests/safety/test_history.py, tests/properties/test_history_oracle.py
+Tests      tests/safety/test_basal.py, tests/safety/test_doses.py, tests/properties/test_history_oracle.py
 """
 
 from __future__ import annotations
@@ -145,8 +145,13 @@ class Basal:
     # What is asked.
 
     def run(self, permit_id: int) -> Run:
-        """The run of a permit that is not past."""
-        return next(run for run in self.runs if run.id == permit_id)
+        """The run of a permit that is not past.
+
+        Raises:
+            LookupError: there is none.
+        """
+        found = [run for run in self.runs if run.id == permit_id]
+        return found[0]
 
     @property
     def settled(self) -> bool:

@@ -156,6 +156,17 @@ def content(terms: Iterable[Term], start: int, end: int) -> int:
     return total
 
 
+def growth(terms: Iterable[Term], at: int) -> tuple[int, int]:
+    """How fast ``content`` grows with its end, there, and until when it grows no faster and no slower."""
+    rate, until = 0, FAR
+    for weight, early, _ in terms:
+        i = bisect_right(early.times, at)
+        rate += weight * early.slopes[i - 1]
+        if i < len(early.times):
+            until = min(until, early.times[i])
+    return rate, until
+
+
 def fullest(terms: Sequence[Term], width: int, first: int, last: int, limit: int) -> tuple[int, int] | None:
     """The fullest window of ``width`` ms whose end lies in [first, last], if it holds more than ``limit``.
 

@@ -3,7 +3,7 @@
 Layer      safety, pure. Times in ms, volumes in zL, rates in zL/ms.
 Hazard     a command that is counted where it was asked, not where it can have flowed (D-06).
 Invariant  a piece covers every instant at which the pump can have worked on it, from its sending on.
-Tests      tests/safety/test_history.py
+Tests      tests/safety/test_doses.py, tests/safety/test_history.py
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ Tests      tests/safety/test_guard.py and the rest of tests/safety
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from pump_ctrl.clock import Clock
 from pump_ctrl.drivers.base import (
@@ -37,9 +38,14 @@ from pump_ctrl.safety.lookout import Lookout, Second
 from pump_ctrl.safety.permits import WRITE_MS, Permits
 from pump_ctrl.safety.reconcile import Reconciliation, reconcile
 from pump_ctrl.safety.rules import judge
-from pump_ctrl.safety.state import LifeSign
+from pump_ctrl.safety.state import PLAN_TOLERANCE_MS, LifeSign
 from pump_ctrl.safety.watchdog import Remedy, Watch
 from pump_ctrl.safety.windows import judge_load
+
+FOREIGN: Final = (
+    "it holds a command that this journal does not know: an older copy of the journal was put back, or this is "
+    "another pump of its kind"
+)
 
 
 class GuardedPump:
@@ -79,6 +85,7 @@ class GuardedPump:
         self._identity: Identity | None = None
         self._stop_open = False
         self._odd = False  # a pump without a serial number does not hold what it was told last
+        self._foreign = False  # the pump holds a command that this journal does not know
 
     # What others may look at.
 
@@ -108,11 +115,6 @@ class GuardedPump:
         return self._state.history.high_nl
 
     @property
-    def since_fill_nl(self) -> tuple[int, int]:
-        """Least and most since the fluid in the reservoir was filled, nL."""
-        return self._state.since_fill
-
-    @property
     def left_by_now_nl(self) -> tuple[int, int]:
         """Least and most that has left by now since the fluid in the reservoir was filled, nL."""
         return self._state.left_by(self._now())
@@ -127,6 +129,11 @@ class GuardedPump:
         """The last news of the pump, and how long ago it told them, ms."""
         status = self._intake.status
         return None if status is None else (status, self._clock.boot_ms() - self._intake.heard_ms)
+
+    @property
+    def changes(self) -> int:
+        """Grows whenever the guard comes to know more than a status that tells nothing new."""
+        return self._known.changes
 
     @property
     def confirmed(self) -> bool:
@@ -161,6 +168,10 @@ class GuardedPump:
     def alarms(self) -> tuple[Alarm, ...]:
         """The active alarms, worst first."""
         return self._state.board.active
+
+    def alarm_age_ms(self, alarm: Alarm) -> int:
+        """How long an alarm has been active, ms; at least, while elapsed time is not known."""
+        return self._now() - alarm.at_ms
 
     @property
     def plan_ms(self) -> int | None:
@@ -198,9 +209,12 @@ class GuardedPump:
         identity = self._driver.identify()
         if isinstance(identity, Identity):
             self._identity, self._intake.capabilities = identity, self._driver.capabilities
-            why = self._stranger()
-            self._known.alarm("wrong-pump", "raised" if why else "gone", why)
+            self._tell_stranger()
         return identity
+
+    def _tell_stranger(self) -> None:
+        why = self._stranger()
+        self._known.alarm("wrong-pump", "raised" if why else "gone", why)
 
     def read_status(self) -> PumpStatus | Unknown:
         """Ask the pump how it is; its counter narrows, or raises, what may have been given.
@@ -213,7 +227,8 @@ class GuardedPump:
             self._intake.silent()
         elif not self._intake.answered(status, since):
             status = Unknown("the pump repeats an old status")
-        self._act()
+        if self._known.actions:
+            self._act()
         return status
 
     def notices(self) -> tuple[PumpStatus, ...]:
@@ -240,7 +255,9 @@ class GuardedPump:
             return _denied("stop-requested", "somebody asked to stop")
         denials = judge(ask, self._view(), self._now())
         if denials:
+            self._say_limits(denials)
             return Denied(denials)
+        self._known.alarm("limits", "gone", "")
         at, can = self._clock.boot_ms(), self._intake.capabilities
         permit = self._permits.issue(ask, at, can)
         if not self._known.write("intent", self._permits.intent(permit, ask, at, can)):
@@ -255,6 +272,13 @@ class GuardedPump:
         self._known.write("outcome", {"id": permit.id, **told})
         self._act()
         return outcome
+
+    def _say_limits(self, denials: tuple[Denial, ...]) -> None:
+        """Limits that cannot be used have an alarm: what they refuse once they refuse until somebody signs anew."""
+        for denial in denials:
+            if denial.rule.startswith("limits-") and not self._stranger():  # which has an alarm of its own
+                self._known.alarm("limits", "raised", denial.detail)
+                return
 
     def _too_late(self, at: int) -> Denied | None:
         """What may have changed while the intent was written."""
@@ -345,21 +369,27 @@ class GuardedPump:
         return None
 
     def recognise(self) -> None:
-        """Look whether a pump without a serial number, that stands still, holds what it was told last (F-19).
+        """Look whether a pump that stands still holds what it was told last (F-19, F-53).
 
-        Behind a network, where bytes may wait, it cannot be told.
+        One that holds a command which this journal does not know gets nothing but STOP. Of one without a serial
+        number that holds none at all a person is told; behind a network, where bytes may wait, that proves nothing.
         """
         status, state, can = self._intake.status, self._state, self._intake.capabilities
         stands = status is not None and status.state is not PumpState.RUNNING
         told = not state.unsettled and state.last_permit in state.requests.values()
-        if self.nameless and stands and told and can is not None and not can.buffered:
-            self._odd = isinstance(self._evidence(state.last_permit), Nothing)
+        if stands and told and can is not None and can.stops_first:
+            found = isinstance(self._evidence(state.last_permit), Nothing)
+            self._odd = found and self.nameless and not can.buffered
 
     def _evidence(self, permit_id: int) -> Evidence:
         try:
-            return self._driver.evidence(permit_id)
+            found = self._driver.evidence(permit_id)
         except LinkError as error:
             return Nothing(str(error))
+        if permit_id == self._state.last_permit:
+            self._foreign = isinstance(found, Nothing) and found.other
+            self._tell_stranger()
+        return found
 
     # People.
 
@@ -405,6 +435,7 @@ class GuardedPump:
             "new_path": new_path,
         }
         self._known.must_write("refill", data)
+        self._act()  # it holds enough again
 
     def load(self, limits: bytes, *, by: str, plan_ms: int | None) -> Denied | None:
         """Put other limits in force; what was given before stays counted, and so does the lockout.
@@ -488,6 +519,7 @@ class GuardedPump:
             self._state,
             self._offered,
             elapsed_known=self.elapsed_known,
+            ahead_ms=self._ahead_ms,
             nameless=self.nameless,
             odd=self._odd,
         )
@@ -504,27 +536,54 @@ class GuardedPump:
         """A person confirms the reconciliation: plan time is ``plan_ms``; nothing new was given before this.
 
         ``given`` (pg of each drug in the last 24 h; empty for none) is asked for a new journal and counts as
-        if given just now. ``off_ms``: how long the host was off, where neither the pump nor the plan's time
-        tells.
+        if given just now. ``off_ms``: how long the host was off, where the pump does not tell; None: as long as
+        the words say that its own clock says (D-16).
 
         Raises:
             NotAllowed: another code, nobody's name, nothing said about the last 24 h, limits that cannot be
-            used.
+            used, a time off where that is known.
             JournalError: it could not be written.
         """
         self._may_confirm(by, code, given)
+        utc_ms, known = self._clock.utc_ms(), self.elapsed_known
+        if off_ms is not None and known:
+            raise NotAllowed("It is known how long the host was off.", do_now="Confirm without that.")
+        if off_ms is not None:
+            utc_ms += off_ms - self._ahead_ms
+        elif not known:
+            if self._ahead_ms < -PLAN_TOLERANCE_MS:
+                raise NotAllowed(
+                    "The host's clock is behind what is known to have gone by, so it cannot tell how long it was off.",
+                    do_now="Set it right, or say how long: --off DURATION.",
+                )
+            off_ms = max(0, self._ahead_ms)
         self._adopt(self._offered, by, None)
-        times = {"plan_ms": plan_ms, "off_ms": off_ms, "utc_ms": self._clock.utc_ms()}
+        times = {"plan_ms": plan_ms, "off_ms": off_ms, "utc_ms": utc_ms}
         pump = self._state.pump if self._identity is None else _fingerprint(self._identity)
         told = None if given is None else dict(given)
         self._known.must_write("confirm", {"by": by, "code": code, "pump": pump, "given": told, **times})
         self._known.waiting = False
+
+    def plan_after(self, off_ms: int) -> int | None:
+        """Plan time now if the host was off for ``off_ms``; None before the first confirm."""
+        return self._state.plan_after(self._now(), off_ms)
+
+    @property
+    def _ahead_ms(self) -> int:
+        """By how much the wall clock is ahead of what is known to have gone by since the last confirm."""
+        return self._state.ahead_ms(self._now(), self._clock.utc_ms())
 
     def _may_confirm(self, by: str, code: str, given: Mapping[str, int] | None) -> None:
         if not by:
             raise NotAllowed("A confirm needs a name.")
         if self._fault is not None:
             raise NotAllowed(f"{self._fault[1]}.", do_now="Give limits that can be used.")
+        if why := self._stranger():  # a journal keeps its pump
+            raise NotAllowed(
+                f"Pump and journal do not belong together: {why}.",
+                pump_state="It gets nothing but STOP.",
+                do_now="Connect the pump that was confirmed, or begin another journal and say what was given.",
+            )
         if code != self.reconciliation().code:
             raise NotAllowed("The code is not that of the present reconciliation.", do_now="Read it again.")
         if self._state.confirmed:
@@ -535,6 +594,11 @@ class GuardedPump:
         if counted and not any(given.values()):
             raise NotAllowed(
                 f"The pump's counter stands at {counted} nL, so it was used before.",
+                do_now="Say what was given in the last 24 h.",
+            )
+        if self._identity is not None and self._identity.used and not any(given.values()):
+            raise NotAllowed(
+                "The pump holds a command that another journal told it, so it was used before.",
                 do_now="Say what was given in the last 24 h.",
             )
 
@@ -563,7 +627,9 @@ class GuardedPump:
 
     def _stranger(self) -> str:
         known, here = self._state.pump, _fingerprint(self._identity)
-        return "" if known is None or known == here else f"the pump is {here}, confirmed was {known}"
+        if known is not None and known != here:
+            return f"the pump is {here}, confirmed was {known}"
+        return FOREIGN if self._foreign else ""
 
     def _act(self) -> None:
         """Carry out what watchdog and lookout want: alarms first, then at most one STOP, then the power cut."""

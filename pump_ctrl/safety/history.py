@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pump_ctrl.safety.basal import Basal, Parts
-from pump_ctrl.safety.curve import FAR, FAR_PAST, ZL_PER_NL, Term, content, fullest
+from pump_ctrl.safety.curve import FAR, FAR_PAST, ZL_PER_NL, Term, content, fullest, growth
 from pump_ctrl.safety.doses import BEFORE, BEYOND, EVERYWHERE, Draft, Key, block
 from pump_ctrl.safety.lanes import Lanes
 from pump_ctrl.safety.limits import MS_PER_HOUR, PG_SCALE, WINDOWS_H, Mix
@@ -63,6 +63,9 @@ class History:
         self._hidden = 0  # nL that all clears of the counter may have lost
         self._clears = False  # commands clear the counter
         self._cleared: int | None = None  # since when the counter counts at the longest
+        # Since when it counts, time, counter, grain and tip of a reading that has to wait until it is known how
+        # long the host was off.
+        self._unseen: tuple[int, int, int, int, Mix] | None = None
 
     # What happens.
 
@@ -207,7 +210,15 @@ class History:
 
     def flowed_nl(self, start: int, end: int) -> int:
         """Most that can have flowed between two instants, nL."""
-        return -(-content(self._terms or self._volume(), start, end) // ZL_PER_NL)
+        return -(-self.flowed_zl(start, end) // ZL_PER_NL)
+
+    def flowed_zl(self, start: int, end: int) -> int:
+        """The same, zL."""
+        return content(self._terms or self._volume(), start, end)
+
+    def growth(self, now: int) -> tuple[int, int]:
+        """How fast the most that can have flowed grows at ``now``, zL/ms, and until when it grows just so."""
+        return growth(self._terms or self._volume(), now)
 
     def surely_nl(self, start: int, end: int) -> int:
         """Least that must have flowed on a healthy pump since the last command, nL: what is sure, whenever each
@@ -321,13 +332,22 @@ class History:
         """In a new epoch a counter that commands clear shows what has left since the last one, also while nobody
         looked.
         """
-        since = self._cleared
-        if since is None or since < at - self.window_ms or self._edges:
+        if self._cleared is None:
             return
+        if self._edges:
+            self._unseen = (self._cleared, at, counter, grain_nl, tip)
+        else:
+            self.beyond += self._seen_late(self._cleared, at, counter, grain_nl, tip)
+
+    def _seen_late(self, since: int, at: int, counter: int, grain_nl: int, tip: Mix) -> int:
+        """What it shows beyond all that was permitted since it was cleared, zL; that counts everywhere since then."""
+        if since < at - self.window_ms:
+            return 0
         over = (counter + grain_nl) * ZL_PER_NL - self._last_ahead - content(self._permitted(), since, at)
-        if over > 3 * grain_nl * ZL_PER_NL:
-            self.block((BEYOND, tip), over, since, max(at, self._since + 1))
-            self.beyond += over
+        if over <= 3 * grain_nl * ZL_PER_NL:
+            return 0
+        self.block((BEYOND, tip), over, since, max(at, self._since + 1))
+        return over
 
     def excess(self, at: int, epoch: int, counter: int, grain_nl: int) -> int:
         """What a counter shows beyond all that was permitted, zL; 0 up to two grains of the counter.
@@ -340,6 +360,17 @@ class History:
         if (counter - from_counter - 2 * grain_nl) * ZL_PER_NL <= permitted:
             return 0  # mostly, where polls are short: what was permitted up to the last reading covers it
         return self._compared(self._read, at, counter, grain_nl)[1]
+
+    def covered(self, at: int, grain_nl: int) -> int | None:
+        """Up to which counter, zL, ``excess`` is surely 0 at that instant; later ones cover more, as ``growth`` says.
+
+        None where that depends on more than the time.
+        """
+        if self._read is None or self._edges or self._spent or self.beyond:
+            return None
+        from_counter, permitted = self._tally
+        flowed = content(self._terms or self._volume(), self._read[0], at)
+        return (from_counter + 2 * grain_nl) * ZL_PER_NL + permitted + flowed
 
     def _compared(self, last: tuple[int, int], at: int, counter: int, grain_nl: int) -> tuple[int, int]:
         """All that was permitted since the tally began, and what a counter shows beyond it; zL."""
@@ -421,3 +452,8 @@ class History:
         for run in between:
             for start, end, rate, mix in run.shape:
                 self.block((EVERYWHERE, mix), rate * (end - start), run.sent, now)
+        if self._unseen is not None:
+            # more than that time allows: it was longer, which is no fault of the pump
+            since, at, counter, grain_nl, tip = self._unseen
+            self._unseen = None
+            self._seen_late(since - by if since <= edge else since, at, counter, grain_nl, tip)

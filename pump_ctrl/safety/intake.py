@@ -3,21 +3,47 @@
 Layer      safety; behind the guard, which asks the pump and acts on what comes of it. Sends nothing.
 Hazard     a repeated or late status that is taken for the present (F-15); a counter that nobody wrote down.
 Invariant  a counter goes into a record only if the status is news, with when it was asked for; the watchdog sees
-           every status before its counter changes what is known.
-Tests      tests/safety/test_guard_told.py, tests/safety/test_disagreement.py, tests/safety/test_guard.py
+           every status before its counter changes what is known. One that is not looked at in full lies within
+           bounds in which that look would find nothing.
+Tests      tests/safety/test_guard_told.py, test_disagreement.py, test_guard.py, test_calm.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pump_ctrl.drivers.base import Acked, Capabilities, Outcome, PumpState, PumpStatus, Refused
+from pump_ctrl.safety.curve import FAR, ZL_PER_NL
 from pump_ctrl.safety.known import Known, Moment
 from pump_ctrl.safety.limits import Limits
-from pump_ctrl.safety.watchdog import Watch, Watchdog
+from pump_ctrl.safety.watchdog import Action, Watch, Watchdog
 
+UNSEEN_RESET: Final = (
+    Action("pump-reset", True, "while no controller ran; what it gave by then is not counted by it any more"),
+    Action("pump-reset", False, ""),
+)
+EXCHANGE_MS: Final = 500  # of one question, at the most (D-01)
 COUNTER_EVERY_MS: Final = 900_000  # a status between commands is written down so often, if its counter moved
+
+
+class Calm(NamedTuple):
+    """Within these bounds a status tells nothing but that all goes on: nothing is written, compared or alarming.
+
+    They were worked out at ``boot_ms`` of that boot, hold for ``for_ms``, and until something is written. The pump has
+    to say the same as it said then; its counter has to stay below ``compared_nl``, where the watchdog compares, and
+    not above ``covered_zl``, what was permitted by then, and ``rate`` zL more each ms.
+    """
+
+    changes: int
+    boot_id: str
+    boot_ms: int
+    for_ms: int
+    ahead_ms: int  # guard time less boot time
+    said: tuple[int, PumpState, frozenset[str]]  # epoch, state, alarms
+    compared_nl: int
+    covered_zl: int
+    rate: int
 
 
 class Intake:
@@ -44,14 +70,19 @@ class Intake:
         self._counted: tuple[int, int, int] | None = None
         self._asked_at = 0  # boot ms at which the last status that was news was asked for
         self._watchdog: Watchdog | None = None
+        self._calm: Calm | None = None
 
     # A status by itself.
 
     def answered(self, status: PumpStatus, since: int) -> bool:
         """The pump answered a question of ``since`` (boot ms); whether that is news."""
-        moment = self._known.moment()
+        if self._goes_on(status, since):
+            return True
+        known = self._known
+        moment, before = known.moment(), known.changes
         news = self._is_news(status, moment)
         self._take(status, since, moment, news=news)
+        self._calm = self._calm_from(status, moment) if news and known.changes == before else None
         return news
 
     def silent(self) -> None:
@@ -102,7 +133,7 @@ class Intake:
         return status.state is not PumpState.RUNNING and self._is_news(status, self._known.moment())
 
     def _news(self, status: PumpStatus, since: int, moment: Moment) -> dict[str, Any]:
-        self._observe(status, moment)
+        self._observe(status, moment, since)
         can, counter, epoch = self.capabilities, status.delivered_nl, status.epoch
         self._counted, self._asked_at = (moment[0], epoch, counter), since
         tick_ms = status.tick_ms if can is not None and can.tells_time else None
@@ -110,6 +141,58 @@ class Intake:
         if can is not None and can.stops_first and status.state is PumpState.RUNNING:
             fields["runs"] = True
         return fields
+
+    # Nearly always, where polls are short: nothing new.
+
+    def _goes_on(self, status: PumpStatus, since: int) -> bool:
+        """Whether a status is news, and tells nothing else than the one before; then it is taken in."""
+        calm, known, last, watchdog = self._calm, self._known, self.status, self._watchdog
+        if calm is None or last is None or watchdog is None:
+            return False
+        changes, boot_id, began_ms, for_ms, ahead_ms, said, compared_nl, covered_zl, rate = calm
+        boot_ms, counter = known.clock.boot_ms(), status.delivered_nl
+        if (
+            known.changes != changes
+            or boot_ms - began_ms >= for_ms
+            or status.tick <= last.tick
+            or counter >= compared_nl
+            or counter * ZL_PER_NL > covered_zl + rate * (boot_ms - began_ms)
+            or (status.epoch, status.state, status.alarms) != said
+            or self._state.lags(status.epoch, status.tick_ms, boot_ms + ahead_ms)
+            or known.clock.boot_id() != boot_id
+        ):
+            return False
+        self._asked_at, self.heard_ms, self.status = since, boot_ms, status
+        watchdog.heard(status, boot_ms + ahead_ms)
+        return True
+
+    def _calm_from(self, status: PumpStatus, moment: Moment) -> Calm | None:
+        """How long a status like this one, which was taken in, tells nothing new; None: each is to be looked at."""
+        boot_ms, now, certain = moment
+        known, state, told, limits = self._known, self._state, self._counted, self._state.limits
+        if limits is None or told is None or told[1] != status.epoch:
+            return None
+        if not certain or state.unsettled or state.boot_ms(now) != boot_ms:
+            return None
+        history, watchdog = state.history, self._watching()
+        covered_zl = history.covered(now, limits.pump.grain_nl)
+        if covered_zl is None or watchdog.compares_from is None:
+            return None
+        compared_nl, enough_nl = watchdog.compares_at
+        rate, until = history.growth(now)
+        room = (enough_nl - 1) * ZL_PER_NL - history.flowed_zl(watchdog.compares_from, now)
+        enough_ms = room // rate + 1 if rate else FAR  # then enough may have flowed to be compared
+        return Calm(
+            changes=known.changes,
+            boot_id=known.clock.boot_id(),
+            boot_ms=boot_ms,
+            for_ms=min(until - now, told[0] + COUNTER_EVERY_MS - boot_ms, enough_ms),
+            ahead_ms=now - boot_ms,
+            said=(status.epoch, status.state, status.alarms),
+            compared_nl=compared_nl,
+            covered_zl=covered_zl,
+            rate=rate,
+        )
 
     # What it is worth.
 
@@ -120,14 +203,15 @@ class Intake:
             return
         if news:
             self._asked_at = since
-        self._observe(status, moment)
+        self._observe(status, moment, since)
 
     def _tells_more(self, status: PumpStatus, moment: Moment) -> bool:
         told, limits, counter = self._counted, self._state.limits, status.delivered_nl
-        boot_ms, now, certain = moment
+        boot_ms, now, _ = moment
         if limits is None:
             return False
-        if told is None or status.epoch != told[1] or not certain:
+        # The first in a boot tells how long the host was off, or none does: then the words to be confirmed hold still.
+        if told is None or status.epoch != told[1]:
             return True
         if counter != told[2] and boot_ms - told[0] >= COUNTER_EVERY_MS:
             return True
@@ -147,20 +231,26 @@ class Intake:
 
     # What the watchdog makes of it.
 
-    def _observe(self, status: PumpStatus, moment: Moment) -> None:
-        """Let the watchdog look at a status, before its counter changes what is known."""
+    def _observe(self, status: PumpStatus, moment: Moment, since: int | None = None) -> None:
+        """Let the watchdog look at a status, before its counter changes what is known.
+
+        It was asked for at ``since`` (boot ms), or in the last of several exchanges that began then (D-01).
+        """
         last, (boot_ms, now, certain) = self.status, moment
         if last is None or status.tick != last.tick or status.epoch != last.epoch:
             self.heard_ms = boot_ms  # a status that is repeated is no news
-        self.status = status
+        self.status, self._calm = status, None
         watchdog, state = self._watchdog or self._watching(), self._state
+        if last is None and state.reset_since(status):
+            self._known.actions += UNSEEN_RESET
+        asked = now if since is None else now - max(0, min(boot_ms - since, EXCHANGE_MS))
         since = watchdog.compares_from
         if since is None or state.unsettled or not certain:
-            self._known.actions += watchdog.status(status, now, None)
+            self._known.actions += watchdog.status(status, now, None, asked=asked)
         else:
             history = state.history
             most = history.flowed_nl(since, now)
-            self._known.actions += watchdog.status(status, now, most, history.surely_nl)
+            self._known.actions += watchdog.status(status, now, most, history.surely_nl, asked)
 
     def _watching(self) -> Watchdog:
         if self._watchdog is None:

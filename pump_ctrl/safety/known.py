@@ -9,15 +9,17 @@ Tests      tests/safety/test_guard.py, tests/safety/test_state.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pump_ctrl.clock import Clock
 from pump_ctrl.errors import JournalError
+from pump_ctrl.safety.alarms import RECURRING
 from pump_ctrl.safety.ask import IntentLog
 from pump_ctrl.safety.curve import ZL_PER_NL
 from pump_ctrl.safety.state import State
 from pump_ctrl.safety.watchdog import Action, Remedy
 
+LOW: Final = "reservoir-low"  # two may know it: the pump, and the ledger; it goes when neither does
 Moment = tuple[int, int, bool]  # boot time and guard time, ms; whether elapsed time is known
 
 
@@ -29,6 +31,7 @@ class Known:
         waiting: whether a person has to confirm the reconciliation before anything new is given.
         latch: code and text why this process gives nothing more at all; None as long as it may.
         actions: what the watchdog wants, or a counter beyond all permits; the guard carries it out.
+        changes: grows with every record; as long as it stays, only time has gone by, and nothing else is known.
 
     Args:
         log: where it is written before it is known.
@@ -36,15 +39,16 @@ class Known:
     """
 
     def __init__(self, log: IntentLog, clock: Clock) -> None:
-        self._log, self._clock = log, clock
+        self._log, self.clock = log, clock
         self.state = State()
         self.waiting = True
         self.latch: tuple[str, str] | None = None
         self.actions: list[Action] = []
+        self.changes = 0
 
     def moment(self) -> Moment:
         """The time, read once for all that is asked about one exchange."""
-        clock = self._clock
+        clock = self.clock
         boot_ms = clock.boot_ms()
         now, certain = self.state.moment(boot_ms, clock.boot_id())
         return boot_ms, now, certain
@@ -68,21 +72,29 @@ class Known:
         """Append and only then take it in. After one failure nothing is ever trusted to be durable again
         (F-52).
         """
-        stamped = {"at": self._clock.boot_ms(), **data}
+        self.changes += 1
+        stamped = {"at": self.clock.boot_ms(), **data}
         try:
             self._log.append(kind, stamped)
         except JournalError as error:
             self.latch = ("journal", f"the journal failed: {error}")
         if self.latch is not None:
             return False
-        before = self.state.history.beyond
-        self.state.apply(kind, stamped, self._clock.boot_id())
-        beyond = self.state.history.beyond - before
+        state = self.state
+        before, was_low = state.history.beyond, state.runs_low
+        state.apply(kind, stamped, self.clock.boot_id())
+        if (low := state.runs_low) is not was_low:
+            self.actions.append(Action(LOW, low, self._fill_words() if low else ""))
+        beyond = state.history.beyond - before
         if beyond > 0 and kind != "seen":  # what a sensor proves has an alarm of its own
             detail = f"the counter shows {-(-beyond // ZL_PER_NL)} nL that nobody permitted"
             codes = ("disagreement", "over-delivery")
             self.actions += [Action(code, True, detail, Remedy.STOP) for code in codes]
         return True
+
+    def _fill_words(self) -> str:
+        most, fill = self.state.left_by(self.now())[1], self.state.fill[0]
+        return f"{most} nL may have left since the fill, after which at most {fill} nL were there"
 
     def must_write(self, kind: str, data: Mapping[str, Any]) -> None:
         """Write, or change nothing.
@@ -98,6 +110,11 @@ class Known:
         board = self.state.board
         if board.holds(code) is (what == "raised"):
             return  # nothing new
+        if code == LOW and what == "gone" and self.state.runs_low:
+            return  # the pump does not tell it, the ledger does
         data = {"code": code, "what": what, "detail": detail, "by": ""}
         if not self.write("alarm", data) and what == "raised":
             board.raised(code, self.now(), detail)
+        if what == "raised" and board.recurs(code, self.now()):
+            self.alarm(RECURRING, "raised", f"{code} came three times within ten minutes")
+            self.alarm(RECURRING, "gone", "")  # it stays until somebody has seen it

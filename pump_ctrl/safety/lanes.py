@@ -3,7 +3,7 @@
 Layer      safety, pure: no clock, no I/O; times are guard time (ms), volumes zL.
 Hazard     a dose counted where it cannot be, or one forgotten where it can.
 Invariant  the curves and the lists of ends are those of the doses, whatever is changed about one.
-Tests      tests/safety/test_history.py, tests/properties/test_history_oracle.py
+Tests      tests/safety/test_doses.py, tests/safety/test_history.py, tests/properties/test_history_oracle.py
 """
 
 from __future__ import annotations

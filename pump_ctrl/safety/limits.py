@@ -4,7 +4,7 @@ Layer      safety; standard library and errors only. Shares no code with the com
 Hazard     a limit that is missing, edited, foreign or of another unit, and a check that is then skipped (X5,
            S-14).
 Invariant  a file that is not exactly as described, or whose checksum differs, gives no limits at all.
-Tests      tests/safety/test_limits.py
+Tests      tests/safety/test_limits.py, tests/safety/test_limits_edges.py
 
 Margins (dose path D-05) are the guard's: ``T_s x (highest rate + all falls of the rate in the window)`` plus
 one pump step, or counter unit, for each command that the window can hold and two more.
@@ -117,7 +117,11 @@ class Pump:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Everything the guard enforces for one signed plan on one pump."""
+    """Everything the guard enforces for one signed plan on one pump.
+
+    ``fill_nl`` is the most that the reservoir can hold after the fill; when no more than ``alarm_nl`` of that may be
+    left, it runs low.
+    """
 
     checksum: str
     simulation: bool
@@ -132,6 +136,7 @@ class Limits:
     bridge_lo_nl: int
     bridge_hi_nl: int
     fill_nl: int
+    alarm_nl: int
     path_fluid: Mix
     reservoir_fluid: Mix
     caps: tuple[Cap, ...]
@@ -226,6 +231,7 @@ def _limits(top: _Table, checksum: str) -> Limits:
         bridge_lo_nl=path.number("bridge_lo_nl"),
         bridge_hi_nl=path.number("bridge_hi_nl"),
         fill_nl=top.number("fill_nl"),
+        alarm_nl=top.number("alarm_nl"),
         path_fluid=path_fluid,
         reservoir_fluid=reservoir,
         caps=tuple(_cap(table, accounts) for table in top.tables("caps")),

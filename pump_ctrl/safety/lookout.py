@@ -5,7 +5,7 @@ Hazard     F-22, F-29 to F-31: flow that no command of the pump's own wire sees 
            stopped (F-30); a sensor that stops a therapy by itself (docs/adr/0012).
 Invariant  what a sensor proves beyond all that was permitted is in the ledger before anything else is given, and
            after any restart; a cut is sent before it is written; without a sensor nobody looks.
-Tests      tests/safety/test_lookout.py
+Tests      tests/safety/test_lookout.py, tests/safety/test_lookout_edges.py
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from pump_ctrl.drivers.base import Permit
+from pump_ctrl.drivers.base import Permit, PumpStatus
 from pump_ctrl.safety.alarms import Board
 from pump_ctrl.safety.ask import Ask, Purpose, steps_from_json
 from pump_ctrl.safety.curve import FAR, FAR_PAST, ZL_PER_NL
@@ -75,9 +75,14 @@ class State:
         self.holds: dict[int, int] = {}  # nL that each hold since then may have given
         self.primes: dict[int, int] = {}  # nL that each prime since the last new path may have given
         self.primed_until = FAR_PAST  # latest end of the last prime
+        self._path_from = (0, 0)  # low and high volume when the path was new
+        self._path_told = False  # a person told of a new path that has not been primed yet
         self.sightings: list[Mark] = []  # of an independent sensor since its origin, in the last 24 h
         self.loaded_at = FAR_PAST  # last load of another plan
         self.fill = (0, 0, 0)  # declared content, low and high volume when it was filled
+        self.runs_low = False  # since this fill no more than the alarm volume was surely left
+        # So much may still be asked for before that can be so, nL, unless more left than was: looked at again then.
+        self._spare_nl, self._beyond = 0, 0
         self._unnamed_fill = False
         self._offset = 0
         self._edge: int | None = None  # guard time of the reboot since when elapsed time is not known
@@ -121,6 +126,14 @@ class State:
         """UTC of the last confirm and what has gone by since; the wall clock only before the first (D-16)."""
         return wall_ms if self._utc is None else self._utc[1] + now - self._utc[0]
 
+    def ahead_ms(self, now: int, wall_ms: int) -> int:
+        """By how much a wall clock that tells ``wall_ms`` (UTC) is ahead of what is known to have gone by."""
+        return wall_ms - self.utc_ms(now, wall_ms)
+
+    def plan_after(self, now: int, off_ms: int) -> int | None:
+        """Plan time if the host was off for ``off_ms``; None before the first confirm."""
+        return None if self._plan is None else self._plan[1] + now - self._plan[0] + off_ms
+
     def _tell(self, at: int, boot_id: str) -> int:
         """Guard time of a record; the first one of a boot fixes how guard time runs in it."""
         if self.boot_id is None:
@@ -142,12 +155,14 @@ class State:
         if edge is None:
             return
         self.history.age(gap, doubt, sure, now)
+        self._spare_nl = 0  # more may have left than was known: look again
         self.run_at -= gap if self.run_at <= edge else 0
         self.loaded_at -= sure if self.loaded_at <= edge else 0
         if self._plan is not None and self._plan[0] <= edge:
             self._plan = (self._plan[0] - gap, self._plan[1])
         if self._utc is not None and self._utc[0] <= edge:
             self._utc = (self._utc[0] - gap, self._utc[1])
+        self.board.older(edge, gap)
         self.sightings = [mark.older(gap, doubt) if mark.at <= edge else mark for mark in self.sightings]
         if self._tick is not None and self._tick.at <= edge:
             self._tick = self._tick._replace(since=self._tick.since - gap, at=self._tick.at - gap)
@@ -160,7 +175,10 @@ class State:
         handler: Callable[[State, int, Data], None] | None = _HANDLERS.get(kind)
         if handler is None:
             return
-        handler(self, self._tell(data["at"], data.get("boot", boot_id)), data)
+        at = self._tell(data["at"], data.get("boot", boot_id))
+        handler(self, at, data)
+        if kind in _FILLS or (kind in _FLOWS and not self.runs_low and self._may_run_low):
+            self.runs_low = self._is_low(at)
         if self.primes:
             self._narrow(self.primes, self.history.dose_most_nl)
         if self.holds:
@@ -188,7 +206,7 @@ class State:
         self.path = Path(new.tip_lo_nl, new.tip_hi_nl, filled.fronts)
         self._unnamed_fill = False
         if other:
-            self.primes = {}
+            self._new_path(at)
             self._plan = None
             self.loaded_at = at if old is not None else FAR_PAST
         if data["plan_ms"] is not None:
@@ -213,6 +231,7 @@ class State:
         self.unsettled[permit.id] = permit
         self.requests[ask.request_id] = permit.id
         self.last_permit = permit.id
+        self._spare_nl -= permit.volume_nl + data.get("ahead_nl", 0)
         self.dosed, self.at_rest = True, False
         if ask.purpose is Purpose.HOLD:
             self.holds[permit.id] = permit.volume_nl
@@ -220,6 +239,7 @@ class State:
             self._running(at)
         if ask.purpose is Purpose.PRIME:
             self.primes[permit.id] = permit.volume_nl
+            self._path_told = False
             self.primed_until = at + permit.duration_ms
 
     def _running(self, at: int) -> None:
@@ -262,6 +282,14 @@ class State:
         """Whether a pump that tells time told this, or a later moment, already: to a process before this one."""
         last = self._tick
         return last is not None and last.epoch == epoch and (tick_ms, counter) <= (last.tick_ms, last.counter)
+
+    def reset_since(self, status: PumpStatus) -> bool:
+        """Whether the pump has lost its power since this journal told it something.
+
+        By its word, or by its epoch, where one lasts as long as the pump has power: where it tells time.
+        """
+        last = self._tick
+        return self.dosed and ("reset" in status.alarms or (last is not None and last.epoch != status.epoch))
 
     def lags(self, epoch: int, tick_ms: int, now: int) -> bool:
         """Whether the time that a pump tells is further behind the host's than its clock can be: an old status.
@@ -336,11 +364,23 @@ class State:
             mix: Mix = tuple(sorted((drug, pg_per_ml) for drug, pg_per_ml in data["fluid"].items()))
             self.path = self.path.filled(mix, self.fill[1], self.fill[2])
         if data["new_path"]:
-            self.primes = {}
+            self._path_told = False
+            self._new_path(at)
+            self._path_told = True
+
+    def _new_path(self, at: int) -> None:
+        """The path is new: told by a person, or by another plan, which does not make one newer that was told."""
+        if not self._path_told:
+            self.primes, self._path_from = {}, (self.history.low_nl, self.history.most_nl(at))
+
+    def in_path(self, now: int) -> int:
+        """Most of anything that has left since the path was new, nL, as far as its bounds were known then."""
+        low, high = self._path_from
+        return max(self.history.low_nl - low, self.history.most_nl(now) - high)
 
     def _confirm(self, at: int, data: Data) -> None:
-        gap = data["off_ms"] if data["off_ms"] is not None else self._gap_by_plan(at, data["plan_ms"])
-        self._age(gap, 0, gap, at)
+        if (gap := data["off_ms"]) is not None:
+            self._age(gap, 0, gap, at)
         plan = self.plan_ms(at)
         if plan is not None and abs(plan - data["plan_ms"]) > PLAN_TOLERANCE_MS:
             self._moves += 1
@@ -351,10 +391,6 @@ class State:
             mix: Mix = tuple(sorted((drug, pg * NL_PER_ML) for drug, pg in data["given"].items()))
             self.history.block((BEFORE, mix), ZL_PER_NL, at - 1, at)
             self.history.lock(at)
-
-    def _gap_by_plan(self, at: int, plan_ms: int) -> int:
-        """How long the host was off, if plan time is ``plan_ms`` now; 0 where the plan is another one."""
-        return 0 if self._plan is None else max(0, plan_ms - self._plan[1] - (at - self._plan[0]))
 
     def _seen(self, at: int, data: Data) -> None:
         """An independent sensor was read; what it proves beyond all that was permitted counts."""
@@ -405,12 +441,24 @@ class State:
         return max(0, self.history.low_nl - high), self.history.most_nl(now) - low
 
     @property
-    def since_fill(self) -> tuple[int, int]:
-        """Least and most that has left since the last fill, nL, with everything that may still flow."""
-        _, low, high = self.fill
-        return max(0, self.history.low_nl - high), self.history.high_nl - low
+    def _may_run_low(self) -> bool:
+        return self._spare_nl <= 0 or bool(self.unsettled) or self.history.beyond != self._beyond
+
+    def _is_low(self, now: int) -> bool:
+        """Whether what is surely left, the fill less the most that may have left by ``now``, is the alarm volume."""
+        limits = self.limits
+        if limits is None:
+            return False
+        above_nl = self.fill[0] - limits.alarm_nl
+        # all that was permitted may flow yet
+        self._spare_nl = above_nl - (self.history.high_nl - self.fill[1])
+        self._beyond = self.history.beyond
+        return self.left_by(now)[1] >= above_nl
 
 
+# What the reservoir holds, or its alarm volume, is another one; it is known anew what has left.
+_FILLS: Final = frozenset({"limits", "refill"})
+_FLOWS: Final = frozenset({"outcome", "evidence", "counter", "stop", "seen"})
 _HANDLERS: Final[Mapping[str, Callable[[State, int, Data], None]]] = {
     "limits": State._limits,
     "confirm": State._confirm,

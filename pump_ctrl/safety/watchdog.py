@@ -62,7 +62,12 @@ PUMP_ALARMS: Final = {
     "low_battery": "battery-low",
     "end_of_service": "failed",
     "low_reservoir": "reservoir-low",
+    "withdrawn": "withdrawn",
+    "timeout": "pump-timeout",
+    "program": "pump-program",
+    "phase-range": "pump-program",
 }
+BY_EPOCH: Final = frozenset({"reset"})  # words that a new epoch tells, and tells better
 CONDITIONS: Final = frozenset({*STATES.values(), *PUMP_ALARMS.values()})
 Least = Callable[[int, int], int]  # that must have flowed between two instants, nL
 _ANSWERED: Final = (Action("silence", False, ""), Action("stale", False, ""))
@@ -80,7 +85,8 @@ class Watchdog:
         now: when watching begins.
 
     Attributes:
-        compares_from: instant from which on the guard has to sum up what it commanded; None before the first status.
+        compares_from: instant from which on the guard has to sum up what it commanded: that of the question, for the
+            pump reads its counter somewhere between question and answer; None before the first status.
     """
 
     def __init__(self, watch: Watch, step_nl: int, now: int) -> None:
@@ -90,7 +96,7 @@ class Watchdog:
         self._last: PumpStatus | None = None
         self._equal = 1  # statuses in a row with the same tick
         self.compares_from: int | None = None
-        self._counter = 0  # at that instant
+        self._counter, self._read_by = 0, now  # at that instant or later, but by then
         self._flowed_at = now
 
     def silent(self, now: int) -> list[Action]:
@@ -100,6 +106,15 @@ class Watchdog:
         if quiet <= most or self._unanswered < self._watch.silent_polls:
             return []
         return [Action("silence", True, f"no answer for {quiet} ms, at most {most} ms", Remedy.HOLD)]
+
+    @property
+    def compares_at(self) -> tuple[int, int]:
+        """The counter, and what was commanded since ``compares_from``, from which on the two are compared, nL."""
+        return self._counter + self._enough_nl, self._enough_nl
+
+    def heard(self, status: PumpStatus, now: int) -> None:
+        """The pump answered with a status that is none of those before."""
+        self._last, self._heard_at, self._unanswered, self._equal = status, now, 0, 1
 
     def overtaken(self, status: PumpStatus) -> list[Action]:
         """A status that the pump pushed before the last one that was read: only its alarms are news."""
@@ -111,8 +126,9 @@ class Watchdog:
         now: int,
         commanded_nl: int | None,
         least_nl: Least | None = None,
+        asked: int | None = None,
     ) -> Sequence[Action]:
-        """The pump said how it is.
+        """The pump said how it is; it was ``asked`` then, None: nobody knows, or just now.
 
         ``commanded_nl`` is the most that can have flowed since ``compares_from``, None where nobody can tell;
         ``least_nl`` the least that must have between two instants, asked for only where the counter is behind
@@ -122,16 +138,16 @@ class Watchdog:
         reset = last is not None and status.epoch != last.epoch
         if last is not None and not reset and status.tick <= last.tick:
             return self._stale(status)
-        self._last, self._heard_at, self._unanswered, self._equal = status, now, 0, 1
+        self.heard(status, now)
         told = _reset(status) if reset else _told(status.alarms, status.state)
-        since = self.compares_from
-        if reset or since is None or commanded_nl is None:
-            self._restart(status, now)
+        asked = now if asked is None else asked
+        if reset or self.compares_from is None or commanded_nl is None:
+            self._restart(status, now, asked)
             return told
         counted = status.delivered_nl - self._counter
         if counted < self._enough_nl and commanded_nl < self._enough_nl:
             return told  # nearly always, where polls are short: too little of either to compare
-        return [*told, *self._compare(status, now, since, counted, commanded_nl, least_nl)]
+        return [*told, *self._compare(status, now, asked, counted, commanded_nl, least_nl)]
 
     def _stale(self, status: PumpStatus) -> list[Action]:
         self._equal += 1
@@ -139,22 +155,24 @@ class Watchdog:
             return []
         return [Action("stale", True, f"{self._equal} statuses with tick {status.tick}", Remedy.STOP)]
 
-    def _restart(self, status: PumpStatus, now: int) -> None:
-        self.compares_from, self._counter, self._flowed_at = now, status.delivered_nl, now
+    def _restart(self, status: PumpStatus, now: int, asked: int) -> None:
+        self.compares_from, self._counter = asked, status.delivered_nl
+        self._read_by = self._flowed_at = now
 
     def _compare(
-        self, status: PumpStatus, now: int, since: int, counted: int, most_nl: int, least_nl: Least | None
+        self, status: PumpStatus, now: int, asked: int, counted: int, most_nl: int, least_nl: Least | None
     ) -> Sequence[Action]:
         """Commanded against counted since then, of which there is enough."""
         off, due = self._off(most_nl), most_nl
         if counted > 0 and -off <= counted - most_nl <= off:  # nearly always: nothing else can be found below
-            self._restart(status, now)
+            self._restart(status, now, asked)
             return _HEALTHY
         if least_nl is not None and (counted == 0 or most_nl - counted > off):
-            due = least_nl(since, now)
-        actions = self._under(counted, due, now) + self._differs(counted, most_nl, off, due, now - since)
+            due = least_nl(self._read_by, asked) if asked > self._read_by else 0
+        ms = now - self._read_by
+        actions = self._under(counted, due, now) + self._differs(counted, most_nl, off, due, ms)
         if counted > 0:
-            self._restart(status, now)
+            self._restart(status, now, asked)
         return actions
 
     def _off(self, commanded_nl: int) -> int:
@@ -199,9 +217,11 @@ def _told(alarms: frozenset[str], state: PumpState) -> Sequence[Action]:
 
 
 def _conditions(alarms: frozenset[str], state: PumpState) -> tuple[Action, ...]:
-    """The pump's own alarms, as far as the table knows them; what it does not tell any more has gone."""
+    """The pump's own alarms, and whether one of them is none that we know; what it does not tell any more has gone."""
+    unknown = ", ".join(sorted(alarms - PUMP_ALARMS.keys() - BY_EPOCH))
     true = {PUMP_ALARMS[name] for name in alarms if name in PUMP_ALARMS}
     true |= {STATES[state]} & CONDITIONS if state in STATES else set()
-    return tuple(
+    told = [
         Action(code, code in true, "told by the pump" if code in true else "") for code in sorted(CONDITIONS)
-    )
+    ]
+    return (*told, Action("pump-alarm", unknown != "", unknown))

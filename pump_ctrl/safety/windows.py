@@ -149,6 +149,10 @@ def judge_load(new: Limits, view: View, now: int) -> Denial | None:
         for since_h, until_h in LOAD_SPANS_H:
             counted = state.history.held_pg(cap.drug, now - DAY_MS + since_h * MS_PER_HOUR, now)
             rows = [r for a in new.accounts for r in a.rows if (r.drug, r.hours) == (cap.drug, until_h)]
+            if not rows:
+                return Denial(
+                    "load", cap.drug, 0, counted, cap.pg, DAY_H, f"no account bounds {until_h} h of it"
+                )
             coming = max(row.basal_pg + row.bolus_pg for row in rows)
             if counted + coming > cap.pg + cap.margin_pg:
                 return Denial(

@@ -81,6 +81,8 @@ CODES: Final[Mapping[str, Rule]] = {
     "rate-below-pump": _blocked("a rate below the pump's lowest"),
     "rate-above-pump": _blocked("a rate above the pump's highest"),
     "bolus-below-step": _blocked("a bolus smaller than one pump step"),
+    "bolus-too-long": _blocked("a bolus longer than the pump may be told at once"),
+    "basal-beside-bolus": _note("basal beside a scheduled bolus changes, and over a hundredth of it is missed"),
     "dose-rounded": _note("a bolus is no whole number of pump steps: asked and achievable"),
     # change and titration
     "step-up-hard": _blocked("increase of the daily dose above the hard limit"),

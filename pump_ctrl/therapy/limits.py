@@ -78,6 +78,7 @@ def compile_limits(
         "stop_ms": case.stop_ms,
         "path": {"lo_nl": low, "hi_nl": high, "bridge_lo_nl": bridge_low, "bridge_hi_nl": bridge_high},
         "fill_nl": plan.reservoir.filled.nl + plan.reservoir.residual[1].nl,
+        "alarm_nl": plan.reservoir.alarm.nl + plan.reservoir.residual[1].nl,  # which may not be there
         "fluids": {"path": _bounds(case.path), "reservoir": _bounds(case.reservoir)},
         "caps": list(_caps(case, high)),
         "bolus_caps": list(_bolus_caps(case)),

@@ -39,9 +39,10 @@ from pump_ctrl.therapy.sourced import (
     numbers_of,
     read_data,
 )
-from pump_ctrl.units import MS_PER_DAY, Duration, Volume, VolumeRate
+from pump_ctrl.units import MS_PER_DAY, MS_PER_HOUR, Duration, Volume, VolumeRate
 
 DATA: Final = Path(__file__).parent.parent / "data"
+FOUR_DIGITS: Final = Fraction(1, 1_000)  # the most that a number loses when it is cut to four digits
 # Bounds of pi, so that a lowest rate is never rounded below the pump's and a highest never above it.
 _PI_LOW, _PI_HIGH = Fraction(314159265, 10**8), Fraction(314159266, 10**8)
 
@@ -126,10 +127,26 @@ class PumpProfile:
     sources: Mapping[str, Source]
 
     @property
-    def max_nl_per_h(self) -> int:
-        """The fastest flow that the pump can be told, whole nL/h, rounded down."""
+    def fastest(self) -> VolumeRate:
+        """The fastest flow that the pump can be told: ``max_rate``, or ``told_max`` where that is less."""
         rates = [self.max_rate] if self.told_max is None else [self.max_rate, self.told_max]
-        return min(floor(rate.nl_per_day / 24) for rate in rates)
+        return min(rates, key=lambda rate: rate.nl_per_day)
+
+    @property
+    def max_nl_per_h(self) -> int:
+        """The same in whole nL/h, rounded down."""
+        return floor(self.fastest.nl_per_day / 24)
+
+    def least_nl(self, duration_ms: int) -> Fraction:
+        """The least volume that is surely given when the pump is told to spread it over so long, nL.
+
+        A syringe pump is told rates of four digits and volumes of whole steps, both rounded down, the run before may
+        have given a step ahead of the plan, and what then is below the pump's lowest rate is not given at all.
+        """
+        if self.kind == "implant":
+            return self.min_rate.nl_per_ms * duration_ms
+        told = Fraction(ceil(self.min_rate.nl_per_day / 24) * duration_ms, MS_PER_HOUR)
+        return (told + 2 * self.step.nl) / (1 - FOUR_DIGITS)
 
     @property
     def unverified(self) -> tuple[str, ...]:
@@ -358,6 +375,7 @@ class _TimingFile(SourcedModel):
     silence: Sourced[TimeText]
     bolus_within: Sourced[TimeText]
     prime_early: Sourced[ShareText]
+    prime_rate: Sourced[FlowText]
     witness: _WitnessTiming
     driver: dict[Literal["reference", "new-era", "harvard"], _DriverTiming]
 
@@ -401,6 +419,7 @@ class Timing:
     silence_ms: int
     within_ms: int
     prime_early_per_mille: int
+    prime_nl_per_h: int
     witness: WitnessTiming
     driver: Mapping[str, DriverTiming]
     numbers: Mapping[str, Sourced[Any]]
@@ -427,6 +446,7 @@ def load_timing(path: Path | None = None) -> Timing:
         silence_ms=file.silence.value.ms,
         within_ms=file.bolus_within.value.ms,
         prime_early_per_mille=file.prime_early.value,
+        prime_nl_per_h=floor(file.prime_rate.value.nl_per_day / 24),
         witness=_witness(file.witness),
         driver={name: _driver(entry) for name, entry in file.driver.items()},
         numbers={".".join(str(part) for part in loc): number for loc, number in numbers_of(file)},

@@ -1,6 +1,6 @@
 """The review of a plan: findings that block it, need a reason, or are good to know.
 
-Layer      therapy; imports the checks (review_dose, review_change) and comparison.
+Layer      therapy; imports the checks (review_dose, review_beside, review_change) and comparison.
 Hazard     a plan that the guard would refuse in the night, or that hurts although every number is in range.
 Invariant  every check runs for every drug; a plan with a blocked finding is not approved; no check needs the
            order of the others. What the plan refers to comes first: without it there is nothing to check.
@@ -20,6 +20,7 @@ from pump_ctrl.therapy.findings import CODES, Finding, Level, finding
 from pump_ctrl.therapy.formulary import Formulary
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import PumpProfile, catheter_data
+from pump_ctrl.therapy.review_beside import beside
 from pump_ctrl.therapy.review_case import Case
 from pump_ctrl.therapy.schedule import Schedule
 
@@ -34,6 +35,7 @@ PLAIN: Final[tuple[Check, ...]] = (
     dose.residual,
     dose.catheter,
     dose.boluses,
+    beside,
     dose.minimum,
     dose.rates,
     dose.on_loss,

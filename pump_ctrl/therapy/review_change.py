@@ -274,7 +274,7 @@ def prime_volume(case: Case) -> Iterator[Finding]:
     elif facts.volume_nl < low:
         text = f"{plan.prime.volume} is less than the path holds at least, {Volume(low)}"
         yield finding("prime-short", "prime.volume", text)
-    text = f"{plan.prime.volume} in {say.span(facts.duration_ms)} at the highest rate moves {moved}"
+    text = f"{plan.prime.volume} in {say.span(facts.duration_ms)} moves {moved}"
     yield finding("prime-facts", "prime", text)
 
 

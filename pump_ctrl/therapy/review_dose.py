@@ -19,8 +19,8 @@ from pump_ctrl.therapy.formulary import DrugEntry
 from pump_ctrl.therapy.plan_toml import field_name
 from pump_ctrl.therapy.profiles import catheter_data, load_timing
 from pump_ctrl.therapy.review_case import Bolus, Case
-from pump_ctrl.therapy.volumes import least_alarm, lowest_daily, mass_of, time_to_alarm
-from pump_ctrl.units import MS_PER_DAY
+from pump_ctrl.therapy.volumes import least_alarm, mass_of, time_to_alarm
+from pump_ctrl.units import MS_PER_DAY, MS_PER_HOUR
 
 # --- concentration and reservoir ----------------------------------------------------------------------------
 
@@ -244,34 +244,39 @@ def minimum(case: Case) -> Iterator[Finding]:
 
 
 def rates(case: Case) -> Iterator[Finding]:
-    """Lowest and highest flow of every stage and bolus against the pump's range; 0 is allowed."""
+    """Lowest and highest flow of every stage and bolus against what the pump can be told; 0 is allowed."""
     schedule, profile = case.schedule, case.profile
     flows = [rate * factor for factor in schedule.factors for rate in schedule.basal.rates if rate * factor]
-    least, most = profile.min_rate.nl_per_ms, profile.max_rate.nl_per_ms
+    most = profile.fastest.nl_per_ms
     dosing = flows if case.plan.basal.mode is None else []
-    if dosing and min(dosing) < least:
-        yield _too_low(case, "basal", "basal rate", min(dosing))
+    if dosing:
+        yield from _too_low(case, "basal", "basal rate", min(dosing) * MS_PER_HOUR, MS_PER_HOUR)
     if flows and most < max(flows):
         yield _too_high(case, "basal", f"basal rate of {say.flow(max(flows))}")
     for bolus in case.boluses:
-        if bolus.nl_per_ms < least:
-            yield _too_low(case, bolus.field, bolus.words, bolus.nl_per_ms)
+        yield from _too_low(case, bolus.field, bolus.words, bolus.volume_nl, bolus.over_ms)
         if most < (together := bolus.nl_per_ms + max(flows, default=Fraction(0))):
             yield _too_high(case, bolus.field, f"{bolus.words} on the highest basal, {say.flow(together)},")
+        if profile.lease.ms < bolus.over_ms:
+            text = f"{bolus.words} lasts {say.span(bolus.over_ms)}; {profile.name} is told {profile.lease} at most"
+            yield finding("bolus-too-long", bolus.field, text)
 
 
-def _too_low(case: Case, field: str, words: str, rate: Fraction) -> Finding:
-    drug = case.plan.primary
-    least = lowest_daily(drug.concentration.pg_per_ml, case.profile)
+def _too_low(case: Case, field: str, words: str, volume_nl: Fraction, ms: int) -> Iterator[Finding]:
+    drug, least_nl = case.plan.primary, case.profile.least_nl(ms)
+    if volume_nl >= least_nl:
+        return
+    daily = mass_of(least_nl * MS_PER_DAY / ms, drug.concentration.pg_per_ml)
     text = (
-        f"{words} of {say.flow(rate, down=True)} is below the pump's lowest, {case.profile.min_rate} "
-        f"({say.mass(least)}/day of {drug.name} at {drug.concentration}); dilute or lower the concentration"
+        f"{words} of {say.flow(volume_nl / ms, down=True)} is below the lowest that the pump can be told, "
+        f"{say.flow(least_nl / ms)} ({say.mass(daily)}/day of {drug.name} at {drug.concentration}); "
+        "dilute or lower the concentration"
     )
-    return finding("rate-below-pump", field, text)
+    yield finding("rate-below-pump", field, text)
 
 
 def _too_high(case: Case, field: str, words: str) -> Finding:
-    text = f"{words} is above the pump's highest, {case.profile.max_rate}; take more time or concentrate"
+    text = f"{words} is above the pump's highest, {case.profile.fastest}; take more time or concentrate"
     return finding("rate-above-pump", field, text)
 
 

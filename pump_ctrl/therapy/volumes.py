@@ -20,7 +20,7 @@ from math import ceil, floor
 from pump_ctrl.therapy.plan import DosingPlan, Reservoir
 from pump_ctrl.therapy.profiles import PumpProfile, catheter_data, load_timing
 from pump_ctrl.therapy.schedule import Schedule
-from pump_ctrl.units import MS_PER_DAY, NL_PER_ML
+from pump_ctrl.units import MS_PER_DAY, MS_PER_HOUR, NL_PER_ML
 
 Fluid = dict[str, tuple[int, int]]  # drug -> least and most concentration, pg/mL
 
@@ -134,11 +134,6 @@ def nominal_path(plan: DosingPlan, profile: PumpProfile) -> Fraction:
     return Fraction(profile.tubing[0].nl + profile.tubing[1].nl, 2) + nominal_catheter(plan)
 
 
-def lowest_daily(pg_per_ml: int, profile: PumpProfile) -> Fraction:
-    """Least daily dose, pg, that the pump's lowest rate gives at that concentration (500 ug/mL: 24 ug)."""
-    return profile.min_rate.nl_per_day * pg_per_ml / NL_PER_ML
-
-
 def mass_of(nl: Fraction | int, pg_per_ml: int) -> Fraction:
     """Mass of drug, pg, in a volume."""
     return Fraction(nl) * pg_per_ml / NL_PER_ML
@@ -166,8 +161,16 @@ def nominal_prime(plan: DosingPlan, profile: PumpProfile, path: str) -> Fraction
     return nominal_path(plan, profile) if path == "empty" else nominal_catheter(plan)
 
 
+def prime_pace(volume_nl: int, profile: PumpProfile) -> int:
+    """How fast a prime goes, nL/h: as in an implant, on a faster pump too, for the catheter is the same; faster only
+    where the pump's lease would not hold it, and never beyond the pump's own highest.
+    """
+    within_lease = ceil(Fraction(volume_nl * MS_PER_HOUR, profile.lease.ms))
+    return min(profile.max_nl_per_h, max(load_timing().prime_nl_per_h, within_lease))
+
+
 def prime_facts(plan: DosingPlan, profile: PumpProfile) -> PrimeFacts | None:
-    """Volume, duration at the pump's highest rate and masses (upper concentration, rounded up) of a prime."""
+    """Volume of a prime, duration at its pace, and masses (upper concentration, rounded up)."""
     if plan.prime is None:
         return None
     volume = plan.prime.volume.nl
@@ -175,7 +178,7 @@ def prime_facts(plan: DosingPlan, profile: PumpProfile) -> PrimeFacts | None:
     early = Fraction(load_timing().prime_early_per_mille, 1_000)
     return PrimeFacts(
         volume_nl=volume,
-        duration_ms=volume / profile.max_rate.nl_per_ms,
+        duration_ms=Fraction(volume * MS_PER_HOUR, prime_pace(volume, profile)),
         mass_pg={name: ceil(mass) for name, mass in masses.items()},
         early_pg={name: ceil(mass * early) for name, mass in masses.items()},
     )

@@ -6,7 +6,7 @@ Speed      the world asks `agenda` for its times at every turn: a firmware whose
 Tests      tests/unit/sim/test_pumps.py, tests/unit/sim/test_firmware_bus.py
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -29,11 +29,15 @@ class Agenda(Protocol):
 class Talker(Protocol):
     """What a wire needs of a pump."""
 
+    @property
+    def outbox(self) -> Sequence[tuple[int, bytes]]:
+        """What it sent unasked and nobody took yet, each with its time."""
+
     def handle(self, data: bytes, now_ms: int) -> bytes:
         """Take bytes; return the reply."""
 
     def take_pushed(self) -> list[tuple[int, bytes]]:
-        """What it sent unasked, each with its time."""
+        """Take what it sent unasked: the outbox is empty then."""
 
     def kind_of(self, data: bytes) -> str:
         """Which of `fault_registry.TYPES` a host's message is; empty for none of them. Changes nothing."""

@@ -46,6 +46,11 @@ class Bus:
             heard.append(collide([reply for reply in replies if reply]))
         return b"".join(heard)
 
+    @property
+    def outbox(self) -> list[tuple[int, bytes]]:
+        """What any pump sent unasked and nobody took yet."""
+        return [sent for pump in self._pumps for sent in pump.outbox]
+
     def take_pushed(self) -> list[tuple[int, bytes]]:
         """What any pump sent unasked, in the order of time."""
         return sorted((sent for pump in self._pumps for sent in pump.take_pushed()), key=lambda sent: sent[0])

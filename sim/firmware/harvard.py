@@ -47,7 +47,7 @@ class HarvardFirmware(Mains):
     `pump` is the pump behind the wire: a person's hand on its screen, and what faults change.
     """
 
-    __slots__ = ("_closed", "_goes_on", "_outbox", "_receiver", "off", "pump")
+    __slots__ = ("_closed", "_goes_on", "_receiver", "off", "outbox", "pump")
 
     def __init__(
         self, family: Family, mechanism: Mechanism, *, serial: str, quirks: Quirks | None = None
@@ -56,7 +56,7 @@ class HarvardFirmware(Mains):
             family, mechanism, Quirks() if quirks is None else quirks, serial=serial, on_reached=self._reached
         )
         self._receiver = Receiver()
-        self._outbox: list[tuple[int, bytes]] = []
+        self.outbox: list[tuple[int, bytes]] = []
         self._goes_on = False  # whether the next power-up resumes what the last cut ended
         self._closed = False  # a touch on the screen closed the link, until a carriage return
         self.off = True  # until its first power-up
@@ -72,7 +72,7 @@ class HarvardFirmware(Mains):
             with suppress(RefusedError):  # a rate that was not saved may have left one that is out of range
                 self.pump.run(now_ms, self.pump.runs.direction)
         if self.pump.quirks.announces_power_up:
-            self._outbox.append((now_ms, self._prompt()))
+            self.outbox.append((now_ms, self._prompt()))
         self._goes_on = False
 
     def power_off(self, now_ms: int) -> None:
@@ -131,7 +131,7 @@ class HarvardFirmware(Mains):
 
     def take_pushed(self) -> list[tuple[int, bytes]]:
         """What the pump sent unasked, each with the time at which it was sent."""
-        taken, self._outbox = self._outbox, []
+        taken, self.outbox = self.outbox, []
         return taken
 
     def kind_of(self, data: bytes) -> str:
@@ -216,4 +216,4 @@ class HarvardFirmware(Mains):
 
     def _reached(self, t_ms: int) -> None:
         if not self.off and self.pump.poll is Poll.OFF:
-            self._outbox.append((t_ms, self._prompt()))
+            self.outbox.append((t_ms, self._prompt()))

@@ -69,11 +69,6 @@ class Rate:
         """The rate, exact."""
         return self.value * _VOLUMES[self.volume] / _TIMES[self.time]
 
-    @property
-    def fl_per_s(self) -> int:
-        """Whole fL/s, rounded down: the first figure of `status`."""
-        return int(self.fl_per_ms * 1_000)
-
     def __str__(self) -> str:
         return f"{six(self.value)} {self.volume}/{self.time}"
 

@@ -67,13 +67,13 @@ class Quirks:
 class BalanceFirmware:
     """Speaks for a balance on a wire of its own, as `sim.firmware.base.Talker` says."""
 
-    __slots__ = ("_balance", "_decimals", "_heard", "_quirks", "_said", "_serial", "_tasks")
+    __slots__ = ("_balance", "_decimals", "_heard", "_quirks", "_serial", "_tasks", "outbox")
 
     def __init__(self, balance: Balance, *, serial: str = "SIMB000001", quirks: Quirks | None = None) -> None:
         self._balance, self._serial, self._quirks = balance, serial, quirks or Quirks()
         self._decimals = next(n for n in range(7) if balance.resolution_ug * 10**n % UG_PER_G == 0)
         self._heard = bytearray()
-        self._said: list[tuple[int, bytes]] = []
+        self.outbox: list[tuple[int, bytes]] = []
         self._tasks: dict[str, Waiting] = {}  # what takes its time: one that waits, and one that repeats
 
     # Bytes
@@ -90,7 +90,7 @@ class BalanceFirmware:
 
     def take_pushed(self) -> list[tuple[int, bytes]]:
         """What came to be said later, each with its time."""
-        said, self._said = self._said, []
+        said, self.outbox = self.outbox, []
         return said
 
     def kind_of(self, data: bytes) -> str:
@@ -261,7 +261,7 @@ class BalanceFirmware:
         if self._balance.silent:
             del self._tasks[kind]
         elif said := self._go_on(kind, task):
-            self._said.append((self._balance.world.now_ms, said))
+            self.outbox.append((self._balance.world.now_ms, said))
 
     # Numbers
 

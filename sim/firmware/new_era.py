@@ -22,6 +22,7 @@ from sim.firmware.new_era_frames import Packet, Receiver, basic, repaired, safe,
 from sim.firmware.new_era_kinds import kind_of_command
 from sim.firmware.new_era_memory import TRIGGERS, Memory, Quirks
 from sim.firmware.new_era_program import Program, Rest, State
+from sim.firmware.new_era_standing import Standing
 from sim.fluid import PL_PER_NL
 from sim.mechanism import Mechanism
 from sim.motor import NEVER
@@ -40,18 +41,6 @@ class Cut(NamedTuple):
     rest: Rest | None
 
 
-class Standing:
-    """The answer to a question, for as long as nothing but the counts can change it: no other bytes came since,
-    nothing was due, no hand and no fault touched the pump (`NewEraFirmware._changed`).
-    """
-
-    __slots__ = ("data", "head", "question", "reply", "safely")
-
-    def __init__(self, question: bytes, head: str, *, safely: bool) -> None:
-        self.question, self.head, self.safely = question, head, safely
-        self.data, self.reply = "", b""  # the volumes that were shown last, and the reply with them
-
-
 class NewEraFirmware(Mains):
     """One pump. `handle` answers bytes; `elapse` does what falls due; both are called in the order of time."""
 
@@ -63,7 +52,6 @@ class NewEraFirmware(Mains):
         "_due",
         "_frozen",
         "_memory",
-        "_outbox",
         "_program",
         "_pump",
         "_quirks",
@@ -73,6 +61,7 @@ class NewEraFirmware(Mains):
         "alarm_ms",
         "next_ms",
         "off",
+        "outbox",
     )
 
     def __init__(
@@ -86,7 +75,7 @@ class NewEraFirmware(Mains):
         self._pump, self._clock = pump, mechanism.clock
         self._memory, self._quirks = memory or Memory(), quirks or Quirks()
         self._receiver = Receiver(refuse_length=self._quirks.refuse_length)
-        self._outbox: list[tuple[int, bytes]] = []
+        self.outbox: list[tuple[int, bytes]] = []
         self._program = Program(self._pump, mechanism, self._memory, self._quirks, self._raise)
         self._commands = Commands(self._pump, self._memory, self._program, self._quirks)
         self._cut: Cut | None = None
@@ -187,14 +176,14 @@ class NewEraFirmware(Mains):
         self.next_ms = expiry_ms if expiry_ms < next_ms else next_ms
         self.alarm_ms = expiry_ms if expiry_ms < alarm_ms else alarm_ms
 
-    def _arm(self, now_ms: int) -> None:
+    def _arm(self, own_ms: int) -> None:
         seconds = self._memory.safe_s
-        self._deadline = self._clock.own(now_ms) + seconds * _SECOND_MS if seconds else NEVER
+        self._deadline = own_ms + seconds * _SECOND_MS if seconds else NEVER
 
     def _raise(self, t_ms: int, letter: str) -> None:
         self.alarm = letter
         if self._memory.safe_s:
-            self._outbox.append((t_ms, safe(self._alarm_text())))
+            self.outbox.append((t_ms, safe(self._alarm_text())))
 
     # Bytes
 
@@ -211,7 +200,7 @@ class NewEraFirmware(Mains):
 
     def take_pushed(self) -> list[tuple[int, bytes]]:
         """What the pump sent unasked and nobody took yet, each with its time."""
-        taken, self._outbox = self._outbox, []
+        taken, self.outbox = self.outbox, []
         return taken
 
     def kind_of(self, data: bytes) -> str:
@@ -234,11 +223,11 @@ class NewEraFirmware(Mains):
         commands = self._mine(packet.text)
         if not commands:
             if packet.safe and self._quirks.other_address_rearms and self._deadline < NEVER:
-                self._arm(now_ms)
+                self._arm(self._clock.own(now_ms))
                 self._plan()
             return b""
         replies = [self._carry_out(command, packet, now_ms) for command in commands]
-        self._arm(now_ms)
+        self._arm(self._clock.own(now_ms))
         self._changed()
         return replies[-1]
 
@@ -253,13 +242,15 @@ class NewEraFirmware(Mains):
             return None
         if self._mine(packet.text) != ["DIS"]:
             return None
-        return Standing(data, self._reply(self._prompt(), ""), safely=self._safely(packet))
+        head, dispensed = self._reply(self._prompt(), ""), self._commands.dispensed()
+        return Standing(data, head, dispensed, safely=self._safely(packet))
 
     def _answer_again(self, standing: Standing, now_ms: int) -> bytes:
         """The standing answer; it is made anew when it shows another volume."""
-        self._arm(now_ms)
+        own_ms = self._clock.own(now_ms)
+        self._arm(own_ms)
         self._plan()
-        data = self._commands.dispensed(now_ms)
+        data = standing.dispensed.text(own_ms)
         if data != standing.data:
             standing.data, standing.reply = data, self._frame(standing.head + data, standing.safely)
         return standing.reply
@@ -386,6 +377,7 @@ class NewEraFirmware(Mains):
     def set_counter(self, now_ms: int, value_nl: int) -> None:
         """Make the infused volume show `value_nl` from now on."""
         self._program.show_infused(now_ms, value_nl * PL_PER_NL)
+        self._changed()
 
     def ignore_stops(self, how: str, count: int) -> None:
         """STP is answered and does nothing (`honest`), seems to stop (`lie`) or is not heard (`silent`)."""

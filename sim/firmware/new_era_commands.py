@@ -32,7 +32,8 @@ from sim.firmware.new_era_memory import (
     show_short,
 )
 from sim.firmware.new_era_program import Program, State, startable
-from sim.firmware.syringe import INFUSE, WITHDRAW
+from sim.firmware.new_era_standing import Dispensed
+from sim.firmware.syringe import GRAINS_PER_PL, INFUSE, WITHDRAW
 from sim.syringes import SyringePump
 
 UNKNOWN: Final = "?"
@@ -274,14 +275,16 @@ class Commands:
     def _dis(self, t_ms: int, data: str) -> str:
         if data:
             return UNKNOWN
-        return self.dispensed(t_ms)
+        return self.dispensed().text(self._program.own(t_ms))
 
-    def dispensed(self, t_ms: int) -> str:
-        """Both dispensed volumes, as DIS shows them."""
-        unit = self._memory.volume_unit
-        infused_pl, withdrawn_pl = self._program.dispensed_pl(t_ms)
+    def dispensed(self) -> Dispensed:
+        """Both dispensed volumes, until something changes."""
+        unit, (count, other_pl) = self._memory.volume_unit, self._program.dispensed()
         one = VOLUME_UNITS[unit]
-        return f"I{self._volume(infused_pl // one)}W{self._volume(withdrawn_pl // one)}{unit}"
+        other = self._volume(other_pl // one)
+        infuses = self._program.drive.direction == INFUSE
+        before, after = ("I", f"W{other}{unit}") if infuses else (f"I{other}W", unit)
+        return Dispensed(before, count, one * GRAINS_PER_PL, self._volume, after)
 
     def _volume(self, thousandths: int) -> str:
         """A dispensed volume, after as many roll-overs as it had."""

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from sim.firmware.new_era_course import Course, ProgramError
 from sim.firmware.new_era_memory import PHASES, RATE_FUNCTIONS, RATE_UNITS, Memory, Phase, Quirks, four_digits
-from sim.firmware.syringe import INFUSE, WITHDRAW, Drive, End
+from sim.firmware.syringe import GRAINS_PER_PL, INFUSE, WITHDRAW, Count, Drive, End
 from sim.mechanism import Mechanism
 from sim.motor import NEVER
 from sim.plunger import area_um2, step_pl
@@ -130,10 +130,15 @@ class Program:
         """When a host could notice something."""
         return min(self.drive.alarm_ms, self._pause_due())
 
-    def dispensed_pl(self, t_ms: int) -> tuple[int, int]:
-        """Volumes infused and withdrawn, as the pump counts them."""
-        infused, withdrawn = self.drive.counts_pl(t_ms)
-        return infused - self._uncounted[0], withdrawn - self._uncounted[1]
+    def own(self, t_ms: int) -> int:
+        """What the pump's clock shows."""
+        return self._mechanism.clock.own(t_ms)
+
+    def dispensed(self) -> tuple[Count, int]:
+        """What is dispensed in the direction of the drive, until something changes; volume in the other one, pL."""
+        drive, (infused, withdrawn) = self.drive, self._uncounted
+        here, there = (infused, withdrawn) if drive.direction == INFUSE else (withdrawn, infused)
+        return drive.count().less(here * GRAINS_PER_PL), drive.other_pl - there
 
     def bounds(self) -> tuple[int, int]:
         """Slowest and fastest rate of the diameter that is set, fL/h; a host has four digits for the slowest."""
@@ -158,7 +163,7 @@ class Program:
         """Go on with what was paused, from where it was."""
         self.state, rest, self._rest = self._held, self._rest, None
         if self.state is State.TIMED:
-            self._pause_end += self._own(t_ms)
+            self._pause_end += self.own(t_ms)
         elif self.state is State.PUMPING and rest:
             self.drive.start(t_ms, self.rate, self.direction, rest.volume_pl)
         elif self.state is State.PUMPING:
@@ -167,7 +172,7 @@ class Program:
     def pause(self, t_ms: int, *, motor_goes_on: bool = False) -> None:
         """Hold what goes on."""
         if self.state is State.TIMED:
-            self._pause_end -= self._own(t_ms)
+            self._pause_end -= self.own(t_ms)
         self._held, self.state = self.state, State.PAUSED
         self.drive.stop(t_ms, motor_goes_on=motor_goes_on)
 
@@ -266,7 +271,7 @@ class Program:
     def elapse(self, t_ms: int) -> None:
         """Do everything that is due at `t_ms`."""
         self.drive.elapse(t_ms)
-        if self.state is State.TIMED and self._own(t_ms) >= self._pause_end:
+        if self.state is State.TIMED and self.own(t_ms) >= self._pause_end:
             self._advance(t_ms, self.course.phase + 1)
             self.drive.elapse(t_ms)  # what begins now may at once find the bottom of the syringe
 
@@ -359,7 +364,7 @@ class Program:
 
     def _pas(self, t_ms: int, row: Phase) -> None:
         self.state = State.TIMED if row.data else State.WAITING
-        self._pause_end = self._own(t_ms) + row.data
+        self._pause_end = self.own(t_ms) + row.data
 
     def _cld(self, t_ms: int, _row: Phase) -> int:
         self.clear_counts(t_ms)
@@ -367,9 +372,6 @@ class Program:
 
     def _counts(self, t_ms: int) -> tuple[int, int]:
         return self.drive.counts_pl(t_ms)
-
-    def _own(self, t_ms: int) -> int:
-        return self._mechanism.clock.own(t_ms)
 
 
 def startable(program: Program, memory: Memory, phase: int) -> str:

@@ -67,7 +67,6 @@ class ReferenceFirmware:
         "_last_status",
         "_mechanism",
         "_model",
-        "_outbox",
         "_owner",
         "_owner_heard",
         "_powerups",
@@ -79,6 +78,7 @@ class ReferenceFirmware:
         "epoch",
         "generation",
         "off",
+        "outbox",
         "stop_ignored",
         "stops_to_ignore",
         "tick",
@@ -91,7 +91,7 @@ class ReferenceFirmware:
         self._receiver = Receiver()
         self._results: dict[int, tuple[What, int]] = {}
         self._held: Proposal | None = None
-        self._outbox: list[tuple[int, bytes]] = []
+        self.outbox: list[tuple[int, bytes]] = []
         self._frozen: bytes | None = None
         self._last_status = bytes(STATUS.size)
         self._owner = self._owner_heard = self._counter_nl = 0
@@ -162,13 +162,13 @@ class ReferenceFirmware:
 
     def push(self, now_ms: int) -> bytes:
         """Frames that the pump sent unasked up to `now_ms` and that nobody took yet."""
-        out = b"".join(data for t_ms, data in self._outbox if t_ms <= now_ms)
-        self._outbox = [item for item in self._outbox if item[0] > now_ms]
+        out = b"".join(data for t_ms, data in self.outbox if t_ms <= now_ms)
+        self.outbox = [item for item in self.outbox if item[0] > now_ms]
         return out
 
     def take_pushed(self) -> list[tuple[int, bytes]]:
         """The same frames, each with the time at which it was sent."""
-        taken, self._outbox = self._outbox, []
+        taken, self.outbox = self.outbox, []
         return taken
 
     def peek_status(self, now_ms: int) -> bytes:
@@ -381,7 +381,7 @@ class ReferenceFirmware:
     def _push_alarm(self, now_ms: int) -> None:
         if not self.off:
             body = HEADER.pack(VERSION, Type.ALARM | REPLY, 0, self.epoch, 0) + self._status(now_ms)
-            self._outbox.append((now_ms, frame(body)))
+            self.outbox.append((now_ms, frame(body)))
 
     def _result_bytes(self, id_: int, now_ms: int) -> bytes:
         return RESULT.pack(id_, *self.result(id_, now_ms))

@@ -48,7 +48,7 @@ class RelayFirmware:
         ValueError: the number is not 1 to 255, or a fault is not the power switch's.
     """
 
-    __slots__ = ("_heard", "_number", "_quirks", "_stuck", "closed", "on", "world")
+    __slots__ = ("_heard", "_number", "_quirks", "_stuck", "closed", "on", "outbox", "world")
 
     def __init__(
         self, world: "World", *, number: int = 1, quirks: Quirks | None = None, faults: Iterable[Fault] = ()
@@ -58,6 +58,7 @@ class RelayFirmware:
         self.world, self._number, self._quirks = world, number, quirks or Quirks()
         self._heard = bytearray()
         self._stuck = 0
+        self.outbox = ()  # it says nothing unasked
         self.on = self.closed = True  # the coil, and the contact
         for fault in faults:
             self.inject(fault)

@@ -26,7 +26,7 @@ How a firmware uses it:
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from sim.mechanism import Mechanism
 from sim.motor import HOUR_MS, NEVER
@@ -42,6 +42,23 @@ class End(Enum):
 
     TARGET = "its volume is counted"
     STALL = "the motor does not turn"
+
+
+class Count(NamedTuple):
+    """A count of grains that rises evenly until something changes; `at_0` is where its line is at own ms 0."""
+
+    at_0: int
+    per_ms: int
+    most: int | None  # where it stops by itself
+
+    def less(self, grains: int) -> "Count":
+        """The count without some that do not count."""
+        return Count(self.at_0 - grains, self.per_ms, None if self.most is None else self.most - grains)
+
+    def at(self, own_ms: int) -> int:
+        """What is counted when the pump's clock shows `own_ms`, grains."""
+        count = self.at_0 + self.per_ms * own_ms
+        return count if self.most is None or count < self.most else self.most
 
 
 class Drive:
@@ -100,6 +117,18 @@ class Drive:
         """Volumes infused and withdrawn since they were cleared, pL, rounded down."""
         infused, withdrawn = self._counts(t_ms)
         return infused // GRAINS_PER_PL, withdrawn // GRAINS_PER_PL
+
+    def count(self) -> Count:
+        """What is counted in the present direction, for as long as nothing changes."""
+        counted = self._infused if self.direction == INFUSE else self._withdrawn
+        at_0, per_ms, limit = self._motor.line()
+        most = None if limit is None else counted + (limit - self._mark) * self.direction
+        return Count(counted + (at_0 - self._mark) * self.direction, per_ms * self.direction, most)
+
+    @property
+    def other_pl(self) -> int:
+        """Volume that was counted in the other direction, pL, rounded down; it stands."""
+        return (self._withdrawn if self.direction == INFUSE else self._infused) // GRAINS_PER_PL
 
     def given_pl(self, t_ms: int) -> int:
         """Volume of the present or the last run up to now, pL, rounded down; `resume` goes on with it."""
@@ -263,10 +292,8 @@ class Drive:
         self._mark = self._motor.position(self._own(t_ms))
 
     def _counts(self, t_ms: int) -> tuple[int, int]:
-        moved = self._motor.position(self._mechanism.clock.own(t_ms)) - self._mark
-        if self.direction == INFUSE:
-            return self._infused + moved, self._withdrawn
-        return self._infused, self._withdrawn - moved
+        count = self.count().at(self._own(t_ms))
+        return (count, self._withdrawn) if self.direction == INFUSE else (self._infused, count)
 
     def _given(self, t_ms: int) -> int:
         return (self._motor.position(self._own(t_ms)) - self._began) * self.direction

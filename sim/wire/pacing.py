@@ -30,7 +30,7 @@ class PacedWire:
         self._wire, self._baud = wire, baud
         self._to_pump: deque[tuple[int, bytes]] = deque()  # arrival of the last byte, us
         self._to_host: deque[tuple[int, int]] = deque()  # arrival us, byte
-        self._inbox = bytearray()  # what has got to the host
+        self.inbox = b""  # what has got to the host
         self._busy_us = [0, 0]  # until when each way is taken
         self._now_ms = 0
 
@@ -67,7 +67,7 @@ class PacedWire:
         for byte in self._wire.take():
             self._to_host.append((self._over_us(1, to_ms, 1), byte))
         while self._to_host and _whole_ms(self._to_host[0][0]) <= to_ms:
-            self._inbox.append(self._to_host.popleft()[1])
+            self.inbox += bytes((self._to_host.popleft()[1],))
 
     def next_event_ms(self) -> int | None:
         """First moment at which a byte gets to either end, or the pump has something to say."""
@@ -77,7 +77,7 @@ class PacedWire:
 
     def take(self) -> bytes:
         """Bytes that have got to the host."""
-        got, self._inbox = bytes(self._inbox), bytearray()
+        got, self.inbox = self.inbox, b""
         return got
 
 

@@ -7,6 +7,7 @@ back.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from tests.contract.bench import PUMPS, Declared, InProcess, LineFactory, those
 from tests.wire.stepped import SteppedLink
 
 
-class RealPort(InProcess):
+class RealPort(InProcess, ABC):
     """A line of ports that any serial program could open."""
 
     def __init__(self, declared: Declared) -> None:
@@ -28,9 +29,9 @@ class RealPort(InProcess):
         self._locks = TemporaryDirectory(prefix="locks")
         self._links: list[SteppedLink] = []
 
+    @abstractmethod
     def port(self) -> PtyPort | TcpPort:
         """A new port."""
-        raise NotImplementedError
 
     def link(self) -> SteppedLink:
         link = SteppedLink(self.port(), self._wire, self._clock, Path(self._locks.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from fractions import Fraction
 from math import isclose
@@ -11,13 +12,15 @@ from typing import Final
 import pytest
 
 from pump_ctrl.bench.setup import SYRINGE_PUMPS, make_wire, world_setup
+from pump_ctrl.bench.stack import SimulatedStack
 from pump_ctrl.errors import InvalidInput
-from pump_ctrl.therapy.plan import load_plan
+from pump_ctrl.therapy.plan import load_plan, plan_from
 from pump_ctrl.therapy.profiles import PumpProfile, load_profile, profile_names
 from sim.models import load_model
 from sim.plunger import area_um2
 from sim.pumps import protocol_of
 from sim.syringes import load_pump, load_syringe, syringe_names
+from tests.whole_stack import HOUR, formulary
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PLAN: Final = load_plan(ROOT / "examples" / "a-bench-twin.toml")
@@ -65,6 +68,22 @@ def test_every_profile_has_a_world_with_its_pump(profile: PumpProfile) -> None:
     assert world.capacity_nl == profile.capacity.nl
     wire.advance(60_000)
     assert world.now_ms == 60_000
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=name_of)
+def test_every_profile_of_the_package_runs_a_plan_on_its_simulated_pump(profile: PumpProfile) -> None:
+    """D-08. Seen: four of the five Harvard profiles were refused by a simulated pump that had been told 10 ml."""
+    values = tomllib.loads((ROOT / "examples" / "a-bench-twin.toml").read_text(encoding="utf-8"))
+    slow = {"steps": [{"from": "00:00", "rate": "25 ug/h"}]}
+    values |= {"pump": profile.name, "basal": slow}
+    del values["bolus"]
+    values["reservoir"] |= {"filled": "1 mL", "alarm": "0.1 mL", "residual": ["0 mL", "0 mL"]}
+    values["reservoir"]["drugs"][0]["concentration"] = "1000 ug/mL"
+    stack = SimulatedStack(plan_from(values), profile, formulary())
+    stack.begin()
+    stack.run_to(HOUR)
+    assert 24_500 < stack.world.truth.counted_nl() <= 25_000
+    assert not stack.guard.alarms
 
 
 def test_a_pump_that_nobody_simulates_is_refused_with_those_that_are() -> None:

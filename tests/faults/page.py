@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.driver_stacks import KINDS, Kind
 from tests.faults.stand import Came, Stand, on_a_pty
+from tests.faults.states import CELLS, COLUMNS, NAMES, PUMPS, Cells
 from tests.faults.table import ELSEWHERE, ROWS, Row
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -32,6 +33,17 @@ within the guard's ledger. A cell says
 - what became of the bolus, and the alarms that were raised (without `waiting` and `refused`);
 - **over**: the most by which the pump was ahead both of the plan and of the books, nL, of the bound in brackets;
 - **unseen**: what left the pump and no counter shows, nL, where it is more than the motor's own step (100 nL).
+"""
+IN_STATES: Final = """
+## In each state of the controller
+
+Made from `tests/faults/states.py`. A fault happens in the state of the column, and a cell is the state ten minutes
+later, with nobody there: W WAITING, A READY, R RUNNING, B BOLUS, I PRIMING, U UNCERTAIN, P PAUSED, S STOPPED, F FAULT,
+H waiting while the bounded hold runs; a dot where it cannot happen there. Three letters: {pumps}.
+
+In every cell the truth is within the ledger at every turn, no more has left than the plan asked for and
+`tests/faults/parts.py` allows the fault, no window at the tip passes what was signed, no bolus is given twice or
+forgotten, and a person finds a way out with the documented commands.
 """
 
 
@@ -59,6 +71,22 @@ def cell(row: Row, kind: Kind) -> str:
     return f"{bolus}{alarms}; over {found.over} [{row.most_nl(kind)}]{unseen}{state}"
 
 
+def of_states() -> str:
+    """The table of faults and states."""
+    lines = [IN_STATES.format(pumps=", ".join(PUMPS))]
+    lines.append("| fault | what happens | " + " | ".join(NAMES[column] for column in COLUMNS) + " |")
+    lines.append("|---" * (2 + len(COLUMNS)) + "|")
+    for row in CELLS:
+        lines.append(f"| {row.id} | {', then '.join(f'`{text}`' for text in row.texts)} | {_letters(row)} |")
+    possible = sum(letter != "-" for row in CELLS for pump in PUMPS for letter in row.on(pump))
+    return "\n".join([*lines, "", f"In all {possible} cells that can be."]) + "\n"
+
+
+def _letters(row: Cells) -> str:
+    columns = zip(*(row.on(pump) for pump in PUMPS), strict=True)
+    return " | ".join("".join(column).upper().replace("-", ".") for column in columns)
+
+
 def page() -> str:
     """The whole page."""
     names = [str(kind) for kind in SHOWN]
@@ -74,7 +102,7 @@ def page() -> str:
     most = max(came(row, kind).over for row in ROWS for kind in SHOWN if row.applies(kind))
     count = sum(row.applies(kind) for row in ROWS for kind in SHOWN)
     lines += ["", f"In all {count} cells: ledger below the truth 0 times, worst over-delivery {most} nL."]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + of_states()
 
 
 if __name__ == "__main__":

@@ -289,15 +289,15 @@ PERMITS: Final[Mapping[str, frozenset[str]]] = {
             "flow",
             "power-cut",
             "journal",
-            "limits",
             "refill-discrepancy",
+            "withdrawn",
+            "pump-program",
+            "pump-alarm",
         ],
         frozenset[str](),
     ),
-    **dict.fromkeys(("disagreement", "silence", "stale"), frozenset({"hold"})),
+    **dict.fromkeys(("disagreement", "silence", "stale", "recurring"), frozenset({"hold"})),
     "stalled": frozenset({"basal", "hold"}),
-    "reservoir-low": frozenset({"basal", "scheduled", "hold"}),
-    "stuck-key": frozenset({"basal", "scheduled", "hold"}),
 }
 
 

@@ -118,7 +118,7 @@ class FakePump:
         self.stop_answers: list[str] = []
         self.latency_ms = 20
         self.epoch, self.tick, self.extra_nl, self.booted = 7, 0, 0, 0
-        self.serial = "FAKE-1"
+        self.serial, self.used = "FAKE-1", False
         self.on_deliver: Callable[[], None] = lambda: None
 
     @property
@@ -147,7 +147,7 @@ class FakePump:
                 flow.cut = self.now
 
     def identify(self) -> Identity | Unknown:
-        return Identity("fake", "1", self.serial, self.epoch)
+        return Identity("fake", "1", self.serial, self.epoch, self.used)
 
     def deliver(self, permit: Permit) -> Outcome:
         self.on_deliver()
@@ -232,6 +232,7 @@ def limits(accounts: list[dict[str, Any]], **fields: Any) -> bytes:
         "stop_ms": 2_000,
         "path": {"lo_nl": 300_000, "hi_nl": 340_000, "bridge_lo_nl": 262_008, "bridge_hi_nl": 397_661},
         "fill_nl": 40_000_000,
+        "alarm_nl": 0,
         "fluids": {"path": fluid, "reservoir": fluid},
         "caps": [{"drug": "baclofen", "hours": 24, "pg": 2_000_000}],
         "bolus_caps": [{"drug": "baclofen", "pg": 200_000}],

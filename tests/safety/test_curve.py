@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pump_ctrl.safety.curve import (
+    FAR,
     LEAF,
+    ORIGIN,
     Curve,
     content,
     early_ramp,
     envelope,
     fullest,
+    growth,
     late_ramp,
     rate_up,
 )
@@ -182,3 +185,50 @@ def test_the_fullest_window_is_found_in_either_half_of_many_breakpoints() -> Non
         found = fullest(terms, 95, 0, 1_100, 0)
         assert found is not None
         assert found[0] == worst
+
+
+def test_what_takes_no_time_or_gives_nothing_leaves_no_breakpoint() -> None:
+    """S-34: what a rule costs does not grow with what never flowed."""
+    curve = Curve([(5, 5, 3), (9, 5, 3), (5, 9, 0)])
+    curve.extend([(5, 9, 0)])
+    assert curve.times == [ORIGIN]
+    curve.draw([(5, 9, 1)], 1)
+    curve.draw([(5, 9, 1)], -1)
+    assert curve.times == [ORIGIN]
+    assert envelope([(0, 10, 1), (0, 10, 2)]) == [(0, 10, 2)]
+
+
+def test_a_flow_goes_on_only_until_it_is_told_to_also_where_that_lies_in_a_pause() -> None:
+    for until in (10, 15, 20):
+        curve = Curve()
+        curve.extend([(0, 10, 3), (20, 30, 3)], until)
+        assert (curve.times, curve.total) == ([ORIGIN, 0, 10], 30)
+
+
+def test_what_was_forgotten_has_flowed_before_every_instant_that_can_still_be_asked_for() -> None:
+    curve = Curve([(2 * i, 2 * i + 1, 1 + i) for i in range(60)])
+    whole, known = curve.total, curve.at(100)
+    curve.forget(100)
+    assert curve.at(99) == curve.at(ORIGIN) == known
+    assert (curve.at(100), curve.total) == (known, whole)
+
+
+def test_a_window_that_is_still_filling_is_fullest_at_the_last_end_that_is_asked_for() -> None:
+    flow = Curve([(0, 100, 1)])
+    assert fullest([(1, flow, flow)], 50, 0, 30, 5) == (30, 30)
+    short = Curve([(0, 20, 1)])
+    assert fullest([(1, short, short)], 10, 0, 15, 5) == (10, 15)  # the same from 10 on
+
+
+@pytest.mark.parametrize(("at", "rate", "until"), [
+    (-5, 0, 0), (0, 6, 5), (4, 6, 5), (5, 7, 10), (9, 7, 10), (10, 1, 20), (19, 1, 20), (20, 0, FAR),
+])  # fmt: skip
+def test_a_content_grows_by_the_weighed_slopes_until_the_next_kink_of_any_curve(
+    at: int, rate: int, until: int
+) -> None:
+    one, other = Curve([(0, 10, 3)]), Curve([(5, 20, 1)])
+    assert growth([(2, one, one), (1, other, Curve())], at) == (rate, until)
+
+
+def test_the_largest_slope_is_found_whatever_the_order_of_the_segments() -> None:
+    assert envelope([(6, 8, 9), (4, 10, 3), (0, 5, 1)]) == [(0, 4, 1), (4, 6, 3), (6, 8, 9), (8, 10, 3)]

@@ -472,7 +472,6 @@ def test_what_others_may_look_at() -> None:
     assert ready().guard.hold_until_ms is None
     bench.ask(prime(9_000, HOUR), purpose=Purpose.PRIME)
     bench.wait(HOUR)
-    assert bench.guard.since_fill_nl == (0, 9_000)
     assert bench.guard.left_by_now_nl == (0, 9_000)
     assert bench.guard.worst("baclofen", 1) == 9_000 // 4
     bench.guard.close()

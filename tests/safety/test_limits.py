@@ -90,7 +90,9 @@ def test_what_is_no_limits_file_is_none(text: bytes) -> None:
 
 
 def every_field(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    items = list(
+        data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    )
     found = [(*path, key) for key, _ in items]
     for key, value in items:
         found += every_field(value, (*path, key))
@@ -114,7 +116,7 @@ def test_no_field_may_be_missing(path: tuple[Any, ...]) -> None:
 
 @pytest.mark.parametrize("value", [True, "7", 7.0, None, -1, 1 << 63, [], {}])
 @pytest.mark.parametrize("path", [
-    ("stop_ms",), ("fill_nl",), ("max_hold_ms",), ("prime_nl",), ("pump", "step_nl"), ("path", "lo_nl"),
+    ("stop_ms",), ("fill_nl",), ("alarm_nl",), ("max_hold_ms",), ("prime_nl",), ("pump", "step_nl"), ("path", "lo_nl"),
     ("valid", "until_utc_ms"), ("caps", 0, "pg"), ("bolus_caps", 0, "pg"), ("accounts", 0, "max_bolus_nl"),
     ("accounts", 0, "from_ms"), ("accounts", 0, "rows", 0, "basal_pg"), 
     ("accounts", 0, "rows", 2, "commands"),

@@ -20,7 +20,8 @@ def path() -> Path:
 
 
 @pytest.mark.parametrize(("low", "high", "tip"), [
-    (1_000, 1_100, OLD), (1_000, 1_300, OLD), (1_000, 1_301, OLD), (1_439, 2_000, OLD), (1_440, 2_000, NEW),
+    (0, 200, OLD), (1_000, 1_100, OLD), (1_000, 1_300, OLD), (1_000, 1_301, OLD), (1_439, 2_000, OLD),
+    (1_440, 2_000, NEW),
 ])  # fmt: skip
 def test_the_stronger_fluid_counts_until_it_has_surely_left(low: int, high: int, tip: object) -> None:
     assert path().tip(low, high) == tip
@@ -44,6 +45,15 @@ def test_what_has_surely_left_is_forgotten_and_the_same_fluid_again_is_no_front(
     assert path().filled(NEW, 2_000, 2_000) == path()
     assert path().filled(OLD, 2_000, 2_050).fronts[-1] == Front(OLD, 2_000, 2_050)
     assert path().newest == NEW
+
+
+def test_a_path_keeps_its_bounds_whatever_comes_and_goes_and_says_when_one_fluid_is_alone() -> None:
+    assert path().settled(1_440) == Path(300, 340, (Front(NEW, 1_000, 1_100),))
+    assert path().settled(9_999) == path().settled(1_440)
+    assert path().filled(OLD, 2_000, 2_050) == Path(300, 340, (*path().fronts, Front(OLD, 2_000, 2_050)))
+    assert (path().only, path().settled(1_439).only, path().settled(1_440).only) == ((), (), NEW)
+    weaker = (("morphine", 4_000),)
+    assert [path().filled(mix, 2_000, 2_050).newest for mix in (OLD, weaker)] == [OLD, weaker]
 
 
 def test_three_fluids_in_the_path_all_count() -> None:

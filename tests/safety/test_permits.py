@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pump_ctrl.clock import VirtualClock
+from pump_ctrl.drivers.base import Acked
 from pump_ctrl.safety.ask import Ask, Purpose
 from pump_ctrl.safety.permits import Permits
 from pump_ctrl.safety.state import State
-from tests.safety.kit import CAPABILITIES, HOUR, Bench, basal
+from tests.safety.kit import CAPABILITIES, HOUR, Bench, basal, codes
 from tests.safety.plain import LIMITS, RUN, plain
 
 ASK = Ask("request-1", Purpose.BASAL, "stage-0", (basal(100, HOUR),))
@@ -66,3 +69,50 @@ def test_a_permit_for_a_pump_that_nobody_met_or_without_limits_has_expired_when_
     permit = permits.issue(ASK, 1_000, can)
     assert permit.expires_ms == 1_000
     assert permits.intent(permit, ASK, 1_000, can)["doubt_ms"] is None
+
+
+def issued(clock: VirtualClock, state: State, count: int) -> list[int]:
+    """The numbers of the permits of one process, a second apart, in a journal that grows."""
+    permits, numbers = Permits(state, clock), []
+    for _ in range(count):
+        clock.advance(1_000)
+        number = permits.issue(ASK, clock.boot_ms(), CAPABILITIES).id
+        state.last_permit = number
+        numbers.append(number)
+    return numbers
+
+
+def test_a_process_counts_its_permits_under_one_mark_of_28_bits() -> None:
+    """S-06: within 64 bits on every wire; 40 boots, so that a mark of more bits would show."""
+    for boot in range(40):
+        numbers = issued(VirtualClock(utc_ms=boot), State(), 3)
+        assert [number & 0xFFFF_FFFF for number in numbers] == [1, 2, 3]
+        (mark,) = {number >> 32 for number in numbers}
+        assert 1 <= mark <= 1 << 28
+
+
+def test_a_copy_of_a_journal_that_is_gone_on_with_twice_never_gives_one_number_twice() -> None:
+    state, copy = State(), State()
+    state.last_permit = copy.last_permit = (5 << 32) + 41
+    first, second = issued(VirtualClock(utc_ms=1), state, 3), issued(VirtualClock(utc_ms=2), copy, 3)
+    assert [number & 0xFFFF_FFFF for number in first + second] == [42, 43, 44] * 2
+    assert not set(first) & set(second)
+
+
+def test_an_intent_says_when_it_was_asked_for_and_under_which_limits() -> None:
+    """S-35: the chain from a dose to the signed limits."""
+    record = intent()
+    assert (record["at"], record["limits"]) == (5_000, json.loads(LIMITS)["checksum"])
+
+
+@pytest.mark.parametrize(("ms", "sent"), [(1_999, True), (2_000, False)])
+def test_an_intent_that_takes_two_seconds_to_write_is_void(ms: int, sent: bool) -> None:
+    bench, _ = plain()
+    bench.log.before_append = lambda kind: bench.clock.advance(ms if kind == "intent" else 0)
+    answer = bench.ask(RUN)
+    assert isinstance(answer, Acked) if sent else codes(answer) == {"permit-expired"}
+    assert len(bench.pump.sent) == sent
+
+
+def test_the_words_for_a_purpose_are_those_of_every_journal_so_far() -> None:
+    assert [purpose.value for purpose in Purpose] == ["basal", "scheduled", "patient", "prime", "hold"]

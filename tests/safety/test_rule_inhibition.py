@@ -29,9 +29,10 @@ def test_a_less_urgent_alarm_under_a_worse_one_still_forbids() -> None:
     """F-59, X7."""
     bench = Bench(LIMITS).confirmed()
     bench.guard.raise_alarm("unsettled", "high, permits all")
-    bench.guard.raise_alarm("stuck-key", "medium, forbids patient boluses")
+    bench.guard.raise_alarm("stalled", "forbids boluses")
+    bench.guard.raise_alarm("requests", "low, permits all")
     assert "inhibition" in codes(bench.ask(bolus(1_000, 10 * MINUTE), purpose=Purpose.PATIENT))
-    assert bench.guard.inhibitions == {"patient", "prime"}
+    assert bench.guard.inhibitions == {"scheduled", "patient", "prime"}
 
 
 def test_acknowledging_opens_nothing_while_the_condition_holds_nor_does_its_end_before_the_ack() -> None:
@@ -82,3 +83,18 @@ def test_a_refusal_names_the_alarms_that_forbid_it_and_no_others() -> None:
     answer = str(bench.ask(bolus(1_000, 10 * MINUTE), purpose=Purpose.SCHEDULED))
     assert "alarm stalled forbids a scheduled delivery" in answer
     assert "unsettled" not in answer
+
+
+def test_a_word_of_the_pump_that_nobody_knows_forbids_everything_until_it_is_gone_and_seen() -> None:
+    bench = Bench(LIMITS).confirmed()
+    plain, said = bench.pump.status, [frozenset({"bit-9"})]
+    bench.pump.status = lambda: plain()._replace(alarms=said[0])  # type: ignore[method-assign]
+    bench.guard.read_status()
+    (alarm,) = bench.guard.alarms
+    assert (alarm.row.code, alarm.detail) == ("pump-alarm", "bit-9")
+    bench.guard.acknowledge("pump-alarm", "tester")
+    assert codes(bench.ask(basal(100, HOUR))) == {"inhibition"}
+    said[0] = frozenset()
+    bench.guard.read_status()
+    assert bench.guard.alarms == ()
+    assert isinstance(bench.ask(basal(100, HOUR)), Acked)

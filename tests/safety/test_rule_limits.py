@@ -105,6 +105,22 @@ def test_another_pump_on_the_same_port_gets_nothing_and_the_right_one_does_again
     assert isinstance(bench.ask(basal(100, HOUR)), Acked)
 
 
+def test_nobody_confirms_while_another_pump_answers_and_the_journal_keeps_its_own() -> None:
+    """F-19, S-33. Seen: a confirm took the other pump for the journal's, which was dosed from the next start on."""
+    bench = Bench(limits(PLAIN)).confirmed()
+    bench.pump.serial = "FAKE-2"
+    bench.restart()
+    with pytest.raises(
+        NotAllowed, match="belong together: the pump is fake FAKE-2, confirmed was fake FAKE-1"
+    ):
+        bench.confirmed(given=None)
+    bench.pump.serial = "FAKE-1"
+    bench.restart()
+    bench.guard.acknowledge("wrong-pump", "tester")
+    bench.confirmed(given=None)
+    assert isinstance(bench.ask(basal(100, HOUR)), Acked)
+
+
 def test_an_account_that_the_limits_do_not_have_denies() -> None:
     bench = Bench(limits(PLAIN)).confirmed()
     assert codes(bench.ask(basal(100, HOUR), account="stage-9")) == {"account"}
@@ -119,3 +135,28 @@ def test_a_jump_of_the_wall_clock_neither_ends_nor_prolongs_their_validity() -> 
     bench.clock.jump_wall(-40 * HOUR)
     bench.at(10 * HOUR)
     assert codes(bench.ask(basal(100, HOUR))) == {"limits-expired"}
+
+
+def alarms(bench: Bench) -> list[tuple[str, bool]]:
+    return [(alarm.row.code, alarm.holds) for alarm in bench.guard.alarms]
+
+
+def test_limits_that_refuse_are_an_alarm_until_others_let_something_through() -> None:
+    """What runs is left alone; the rule blocks what is new."""
+    bench = Bench(limits(PLAIN, valid={"from_utc_ms": 0, "until_utc_ms": HOUR})).confirmed()
+    assert isinstance(bench.ask(basal(100, HOUR)), Acked)
+    bench.at(HOUR - 1_000)
+    assert alarms(bench) == []
+    bench.at(HOUR)
+    assert codes(bench.ask(basal(100, HOUR))) == {"limits-expired"}
+    assert alarms(bench) == [("limits", True)]
+    assert not bench.guard.inhibitions
+    assert bench.guard.load(limits(PLAIN), by="tester", plan_ms=None) is None
+    assert isinstance(bench.ask(basal(100, HOUR)), Acked)
+    assert alarms(bench) == [("limits", False)]
+
+
+def test_a_refusal_for_another_reason_says_nothing_of_the_limits() -> None:
+    bench = Bench(limits(PLAIN)).confirmed()
+    assert codes(bench.ask(basal(10_000, HOUR))) == {"basal-window"}
+    assert alarms(bench) == []

@@ -5,8 +5,12 @@ Cap 24,000 pg in 24 h. The second plan gives 12,000 in 24 h, 4,000 in 4 h and 1,
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from pump_ctrl.safety.limits import parse_limits
+from pump_ctrl.safety.windows import judge_load
 from tests.safety.kit import DAY, HOUR, Bench, account, basal, codes, limits, rows
 
 CAPS = [{"drug": "baclofen", "hours": 24, "pg": 24_000}]
@@ -80,3 +84,14 @@ def test_the_same_plan_loaded_again_keeps_its_account() -> None:
     bench.wait(HOUR // 2)
     bench.guard.load(tight, by="tester", plan_ms=HOUR // 2)
     assert codes(bench.ask(basal(9_000, HOUR // 2))) == {"basal-window"}
+
+
+def test_limits_that_bound_no_drug_of_a_cap_are_not_loaded_as_the_second_other_plan_of_a_day() -> None:
+    """No file says that; were there one, nothing bounds what it may give."""
+    bench = Bench(plan("a")).confirmed()
+    assert bench.guard.load(plan("b"), by="tester", plan_ms=0) is None
+    bench.wait(HOUR)
+    third = replace(parse_limits(plan("c")), accounts=())
+    denial = judge_load(third, bench.guard._view(), bench.guard._now())
+    assert denial is not None
+    assert (denial.rule, denial.drug, denial.asked) == ("load", "baclofen", 0)

@@ -143,7 +143,7 @@ def test_after_a_reboot_of_the_host_the_lockout_ages_by_95_in_100_of_the_pumps_t
     assert isinstance(answer, Acked) if yes else codes(answer) == {"lockout"}
 
 
-def test_after_a_reboot_that_nobody_timed_nothing_ages() -> None:
+def test_after_a_reboot_no_more_ages_than_the_person_says_whatever_the_hosts_clock_says() -> None:
     """F-46: the pump tells no time here, and the person says that the host was off for a minute."""
     b = bench()
     b.pump.capabilities = replace(CAPABILITIES, tells_time=False)
@@ -154,7 +154,7 @@ def test_after_a_reboot_that_nobody_timed_nothing_ages() -> None:
     b.restart()
     b.guard.read_status()
     assert not b.guard.elapsed_known
-    b.confirmed(plan_ms=MINUTE, given=None)
+    b.confirmed(plan_ms=MINUTE, given=None, off_ms=MINUTE)
     b.wait(3 * HOUR + 8 * MINUTE)
     assert codes(press(b)) == {"lockout"}
     b.wait(MINUTE)

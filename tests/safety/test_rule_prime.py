@@ -41,6 +41,52 @@ def test_the_rest_after_an_interruption_is_v_hi_minus_what_may_have_been_given()
     assert codes(flush(bench, 100)) == {"prime"}
 
 
+@pytest.mark.parametrize(("nl", "yes"), [(236_200, True), (236_300, False)])
+def test_what_else_has_left_since_the_path_was_new_fills_it_too(nl: int, yes: bool) -> None:
+    """100,000 nL of basal, 1 for rounding: there is room for 235,999, and for three grains nobody can tell."""
+    bench = ready()
+    bench.pump.latency_ms = 0
+    bench.ask(basal(100_000, HOUR))
+    bench.wait(HOUR)
+    bench.guard.stop("to prime")
+    bench.wait(1)
+    answer = flush(bench, nl)
+    assert isinstance(answer, Acked) if yes else codes(answer) == {"prime"}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_rest_of_a_prime_that_was_cut_at_once_is_not_given_into_a_full_path(restarted: bool) -> None:
+    """Seen: 316 uL asked ten days later, 370 ug in an hour where 205 are signed."""
+    bench = ready()
+    flush(bench, 336_000)
+    bench.guard.stop("at once")
+    bench.ask(basal(400_000, 24 * HOUR))
+    bench.wait(24 * HOUR)
+    if restarted:
+        bench.restart()
+        bench.guard.confirm(by="tester", code=bench.guard.reconciliation().code, plan_ms=bench.clock.true_ms)
+    bench.guard.stop("to prime")
+    bench.wait(1)
+    assert codes(flush(bench, 1_000)) == {"prime"}
+    bench.guard.refill(by="tester", fill_nl=40_000_000, new_path=True)
+    assert isinstance(flush(bench, 336_000), Acked)
+
+
+def test_another_plan_makes_no_path_newer_that_a_person_told_of_before() -> None:
+    bench = ready()
+    bench.guard.refill(by="tester", fill_nl=40_000_000, new_path=True)
+    bench.ask(basal(400_000, 24 * HOUR))
+    bench.wait(24 * HOUR)
+    bench.guard.stop("to load")
+    other = limits(
+        [account(rows=rows(WIDE))], prime_nl=336_000, plan={"id": "NEW", "sha256": "d" * 64},
+        caps=[{"drug": "baclofen", "hours": 24, "pg": 10**9}],
+    )  # fmt: skip
+    bench.guard.load(other, by="tester", plan_ms=0)
+    bench.wait(1)
+    assert codes(flush(bench, 336_000)) == {"prime"}
+
+
 def test_a_refill_alone_is_no_new_path_and_a_recorded_one_is() -> None:
     bench = ready()
     flush(bench, 336_000)

@@ -45,7 +45,7 @@ def test_a_refill_begins_anew_with_what_the_person_declares() -> None:
     bench.at(2 * HOUR)
     assert codes(bench.ask(basal(100, HOUR))) == {"reservoir"}
     bench.guard.refill(by="tester", fill_nl=50_000)
-    assert bench.guard.since_fill_nl[0] == 0
+    assert bench.guard.left_by_now_nl[0] == 0
     assert codes(bench.ask(basal(50_100, HOUR))) == {"reservoir"}
     assert isinstance(bench.ask(basal(49_000, HOUR)), Acked)
 

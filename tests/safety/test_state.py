@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pump_ctrl.drivers.base import Acked
+from pump_ctrl.errors import NotAllowed
 from pump_ctrl.safety.ask import Ask, Purpose
 from pump_ctrl.safety.curve import ZL_PER_NL, content
 from pump_ctrl.safety.state import State
@@ -98,15 +99,98 @@ def test_a_person_may_say_how_long_it_was_where_the_plan_is_another_one() -> Non
     assert (bench.guard.plan_ms, held(bench, 4 * HOUR)) == (0, 18_000)
 
 
-def test_where_nobody_can_say_nothing_ages() -> None:
-    """The plan is another one, and nobody says how long the host was off."""
+def test_a_clock_that_was_set_back_is_not_taken_for_a_short_time_off() -> None:
+    """Seen: taken for 0 ms, half of a bolus that had flowed meanwhile fell out of the ledger."""
     bench = rebooted(20 * HOUR, tells_time=False)
-    bench.limits = limits(
-        [account(rows=rows((6_000, 24_000, 144_000)))], plan={"id": "NEW", "sha256": "d" * 64}
-    )
-    bench.restart()
-    bench.confirmed(plan_ms=0, given=None)
-    assert held(bench, 4 * HOUR) == 6_000
+    bench.clock.jump_wall(-48 * HOUR)
+    assert "its clock is 28 h 0 min behind what is known." in bench.guard.reconciliation().words
+    with pytest.raises(NotAllowed, match="clock is behind"):
+        bench.confirmed(plan_ms=0, given=None)
+    assert not bench.guard.elapsed_known
+    bench.confirmed(plan_ms=21 * HOUR, given=None, off_ms=20 * HOUR)
+    assert held(bench, 24 * HOUR) == 24_000
+
+
+def test_the_words_name_the_time_off_that_is_confirmed_and_a_clock_that_jumps_makes_others() -> None:
+    """F-43, F-46: nothing ages but by what somebody has read, or says instead."""
+    bench = rebooted(2 * HOUR, tells_time=False)
+    found = bench.guard.reconciliation()
+    assert "It is not known how long the host was off; by its own clock 2 h 0 min." in found.words
+    bench.clock.jump_wall(24 * HOUR)
+    assert "by its own clock 26 h 0 min." in bench.guard.reconciliation().words
+    with pytest.raises(NotAllowed, match="code is not that"):
+        bench.guard.confirm(by="tester", code=found.code, plan_ms=27 * HOUR)
+    bench.confirmed(plan_ms=3 * HOUR, given=None, off_ms=2 * HOUR)
+    assert (held(bench, 4 * HOUR), bench.guard.plan_ms) == (18_000, 3 * HOUR)
+    assert bench.log.records[-1].data["utc_ms"] == 3 * HOUR + 1
+
+
+@pytest.mark.parametrize(
+    ("jump", "words"),
+    [
+        (2_000, ""),
+        (2_001, "3 s ahead of"),
+        (-90 * MINUTE, "1 h 30 min behind"),
+        (25 * HOUR, "25 h 0 min ahead of"),
+    ],
+)
+def test_whoever_confirms_reads_before_by_how_much_that_moves_plan_time(jump: int, words: str) -> None:
+    bench = rebooted(2 * HOUR)
+    bench.guard.read_status()
+    bench.clock.jump_wall(jump)
+    found = bench.guard.reconciliation().words
+    assert f"The host's clock is {words}" in found if words else "The host's clock" not in found
+
+
+def test_plan_time_after_a_time_off_is_known_before_it_is_confirmed_and_to_no_new_journal() -> None:
+    bench = rebooted(2 * HOUR, tells_time=False)
+    bench.guard.read_status()
+    assert bench.guard.plan_ms is None
+    assert bench.guard.plan_after(2 * HOUR) == pytest.approx(3 * HOUR, abs=1)
+    assert Bench(LIMITS).guard.plan_after(2 * HOUR) is None
+
+
+def test_a_time_off_that_is_told_where_the_host_was_not_off_moves_nothing() -> None:
+    """As in a journal that somebody wrote by hand."""
+    bench = Bench(LIMITS).confirmed()
+    bench.ask(basal(6_000, HOUR))
+    bench.wait(HOUR)
+    told = {
+        **bench.log.records[-1].data,
+        "off_ms": DAY,
+        "plan_ms": HOUR,
+        "utc_ms": HOUR,
+        "pump": "p",
+        "given": None,
+    }
+    bench.guard._state.apply("confirm", {**told, "at": bench.clock.boot_ms()}, bench.clock.boot_id())
+    assert held(bench, HOUR) == 6_000
+
+
+def test_an_alarm_is_as_old_as_it_has_been_active() -> None:
+    bench = Bench(LIMITS).confirmed()
+    bench.guard.raise_alarm("silence", "test")
+    bench.wait(90_000)
+    (alarm,) = bench.guard.alarms
+    assert bench.guard.alarm_age_ms(alarm) == 90_000
+
+
+def test_a_pump_that_holds_a_command_contradicts_that_nothing_was_given() -> None:
+    """D-17: its counter was lost with its power, its program was not."""
+    bench = Bench(LIMITS)
+    bench.pump.used = True
+    bench.guard.identify()
+    with pytest.raises(NotAllowed, match="another journal told it"):
+        bench.confirmed()
+    bench.confirmed(given={"baclofen": 1_000})
+    assert bench.guard.confirmed
+
+
+def test_nobody_may_say_how_long_the_host_was_off_where_that_is_known() -> None:
+    bench = rebooted(2 * HOUR)
+    bench.guard.read_status()
+    with pytest.raises(NotAllowed, match="It is known"):
+        bench.confirmed(plan_ms=3 * HOUR, given=None, off_ms=HOUR)
 
 
 def test_a_pump_that_reset_meanwhile_cannot_tell() -> None:

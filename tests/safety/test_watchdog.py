@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from pump_ctrl.drivers import harvard_memory, new_era_codec, reference_codec
 from pump_ctrl.drivers.base import PumpState, PumpStatus
+from pump_ctrl.safety.alarms import ROWS
 from pump_ctrl.safety.watchdog import Action, Remedy, Watch, Watchdog
 
 HOUR = 3_600_000
@@ -131,7 +133,36 @@ def test_the_pumps_own_alarms_are_ours_while_it_tells_them(
 ) -> None:
     watchdog = dog()
     assert held(watchdog.status(status(1, 0, 7, state, *alarms), 0, None)) == {code: Remedy.NOTHING}
-    assert held(watchdog.status(status(2, 0, 7, PumpState.IDLE, "reset", "unheard-of"), 0, None)) == {}
+    assert held(watchdog.status(status(2, 0, 7, PumpState.IDLE, "reset"), 0, None)) == {}
+
+
+WORDS = {
+    *reference_codec.ALARMS,
+    *new_era_codec.ALARMS.values(),
+    new_era_codec.WITHDRAWN,
+    *harvard_memory.ALARMS,
+}
+MEANS = {
+    "reset": None, "stall": "stalled", "empty": "empty", "low_battery": "battery-low", "end_of_service": "failed",
+    "low_reservoir": "reservoir-low", "withdrawn": "withdrawn", "timeout": "pump-timeout",
+    "program": "pump-program", "phase-range": "pump-program",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", sorted(WORDS))
+def test_every_word_that_a_driver_can_tell_is_an_alarm_of_the_table(word: str) -> None:
+    """``reset`` alone is told better by the epoch, which outlasts it."""
+    found = held(dog().status(status(1, 0, 7, PumpState.IDLE, word), 0, None))
+    assert found == ({} if word == "reset" else {MEANS[word]: Remedy.NOTHING})
+    assert set(found) <= set(ROWS)
+
+
+def test_a_word_that_nobody_knows_is_an_alarm_of_its_own_with_the_word() -> None:
+    watchdog = dog()
+    found = watchdog.status(status(1, 0, 7, PumpState.RUNNING, "bit-9", "stall", "alarm-X"), 0, None)
+    assert Action("pump-alarm", True, "alarm-X, bit-9") in found
+    assert set(held(found)) == {"pump-alarm", "stalled"}
+    assert Action("pump-alarm", False, "") in watchdog.status(status(2), 1, None)
 
 
 def test_a_status_that_was_overtaken_tells_only_its_alarms() -> None:
@@ -157,3 +188,28 @@ def test_between_the_least_and_the_most_nothing_disagrees(counted: int, alarm: b
     watchdog.status(status(1, 0), 0, None)
     found = held(watchdog.status(status(2, counted), HOUR, 10_000, lambda *_: 1_050))
     assert found == ({"disagreement": Remedy.HOLD} if alarm else {})
+
+
+def test_a_counter_is_compared_with_all_that_can_have_flowed_since_the_question_before() -> None:
+    """The pump reads its counter somewhere between question and answer, which take long where the flow is fast."""
+    watchdog = dog()
+    watchdog.status(status(1), 500, 0, asked=0)
+    assert watchdog.compares_from == 0
+    watchdog.status(status(2, 5_000), 1_000, 5_000, asked=700)
+    assert watchdog.compares_from == 700
+
+
+@pytest.mark.parametrize(("asked", "alarm"), [(499, False), (500, False), (900, True)])
+def test_too_little_is_held_against_what_must_have_flowed_between_answer_and_question(
+    asked: int, alarm: bool
+) -> None:
+    watchdog, spans = dog(), []
+
+    def least(start: int, end: int) -> int:
+        spans.append((start, end))
+        return 10 * (end - start)
+
+    watchdog.status(status(1), 500, 0, asked=0)
+    found = held(watchdog.status(status(2), 1_000, 10_000, least, asked))
+    assert found == ({"disagreement": Remedy.HOLD} if alarm else {})
+    assert spans == ([(500, asked)] if alarm else [])

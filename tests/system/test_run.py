@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pump_ctrl.live.inputs import LONGEST_MS
-from tests.system.kit import BOLUS_NL, ROOT, House, house, wait_for
+from tests.system.kit import BOLUS_NL, ROOT, House, Process, house, wait_for
 
 
 def test_a_plan_runs_and_people_ask_for_things_from_other_processes(tmp_path: Path, runtime: Path) -> None:
@@ -57,15 +57,21 @@ def test_a_policy_of_stop_stops_the_pump_at_the_end(tmp_path: Path, runtime: Pat
         assert [record.data["what"] for record in here.records("stop")] == ["acked"]
 
 
+def left_by_one_ctrl_c(here: House) -> Process:
+    """A controller that was asked once to end: the pump holds, and for 5 s it listens for more."""
+    here.write_plan()
+    here.serve()
+    run = here.first_run()
+    here.wait_state("RUNNING")
+    run.child.send_signal(signal.SIGINT)
+    run.wait_said("Press Ctrl-C once more within 5 s")
+    return run
+
+
 @pytest.mark.deep
 def test_a_second_ctrl_c_stops_what_the_first_left_running(tmp_path: Path, runtime: Path) -> None:
     with house(tmp_path, runtime) as here:
-        here.write_plan()
-        here.serve()
-        run = here.first_run()
-        here.wait_state("RUNNING")
-        run.child.send_signal(signal.SIGINT)
-        run.wait_said("Press Ctrl-C once more within 5 s")
+        run = left_by_one_ctrl_c(here)
         assert "HOLDS the lowest rate" in run.said
         assert run.end(signal.SIGINT) == 0
         assert "The controller ends. The pump is stopped" in run.said.partition("once more within 5 s")[2]
@@ -74,12 +80,7 @@ def test_a_second_ctrl_c_stops_what_the_first_left_running(tmp_path: Path, runti
 @pytest.mark.deep
 def test_a_stop_in_the_second_that_is_left_is_heard_too(tmp_path: Path, runtime: Path) -> None:
     with house(tmp_path, runtime) as here:
-        here.write_plan()
-        here.serve()
-        run = here.first_run()
-        here.wait_state("RUNNING")
-        run.child.send_signal(signal.SIGINT)
-        run.wait_said("Press Ctrl-C once more within 5 s")
+        run = left_by_one_ctrl_c(here)
         here.ask("stop")
         assert run.child.wait(20) == 0
         assert "The pump is stopped" in run.said

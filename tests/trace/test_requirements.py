@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 import pytest
 
-from tests.trace.links import ROOT
 from tests.trace.requirements import PAGE, data, page, wrong
 
 ROWS: Final = {
@@ -74,11 +72,3 @@ def test_a_row_that_lacks_something_is_found(change: dict[str, Any], what: str) 
     found = list(wrong([GOOD | change], published))
     assert (what in " ".join(found)) if what else found == []
     assert list(wrong([], published)) == ["('UMN', 'REQ1') has no row"]
-
-
-@pytest.mark.parametrize("code", ["limits", "requests", "stuck-key"])
-def test_the_alarms_that_the_page_calls_raised_by_nothing_are_raised_by_nothing(code: str) -> None:
-    """When one of them is, REQ26, REQ27, REQ59 and X-09 have other verdicts, and HZ-22 and HZ-24 other rests."""
-    raises = re.compile(rf'(?:Alarm|alarm|Action)\(\s*"{code}"')
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "pump_ctrl").rglob("*.py")]
-    assert [text for text in texts if raises.search(text)] == []

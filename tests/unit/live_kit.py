@@ -61,7 +61,10 @@ class DeskBench:
     def _desk(self) -> Desk:
         shelf = Shelf(profile(self.plan.pump), formulary(), [])
         shelf._plans[self.plan.sha256] = (Path("plan.toml"), self.plan)
-        return Desk(self.stack.runner, self.journal, cast("ConsoleServer", None), shelf, self.status)
+        desk = Desk(self.stack.runner, self.journal, cast("ConsoleServer", None), shelf, self.status)
+        for record in self.journal.records():
+            desk.hear(record)
+        return desk
 
     def status(self) -> Status:
         return status_of(self.stack.runner, self.plan, self.clock.boot_ms(), str(self.path))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -130,11 +131,20 @@ def asked(life: Live, do: str) -> Iterator[socket.socket]:
         yield sock
 
 
+Home = TypeVar("Home", bound=House)
+
+
 @contextmanager
 def house(kind: Kind, room: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    with lived_in(House(kind, room), monkeypatch) as made:
+        yield made
+
+
+@contextmanager
+def lived_in(made: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """The clock of every controller in here is that of ``made``, and whoever waits moves it."""
     with tempfile.TemporaryDirectory(prefix="pc") as runtime:  # short: a socket's path has 107 bytes
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
-        made = House(kind, room)
         monkeypatch.setattr("pump_ctrl.live.session.SystemClock", lambda: made.clock)
 
         def poll(inputs: Inputs, line: int | None, timeout_ms: int) -> set[int]:

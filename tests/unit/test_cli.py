@@ -267,6 +267,20 @@ def test_a_reader_that_goes_away_is_no_defect() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("command", ["plan show examples/a-flex-night-bolus.toml", "pumps --json", "--help"])
+def test_a_full_disk_behind_the_output_is_no_defect(command: str) -> None:
+    """Also where all of it fits into the buffer, which the interpreter empties at its end."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pump_ctrl.cli.main", *command.split()],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=30,
+        )  # fmt: skip
+    assert done.returncode == 1
+    first, *rest = done.stderr.splitlines()
+    assert first == "What this command says could not be written: [Errno 28] No space left on device."
+    assert rest == ([] if command == "--help" else ["No real pump was opened by this command."])
+
+
 # --- plan ---------------------------------------------------------------------------------------------------
 
 

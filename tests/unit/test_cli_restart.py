@@ -11,7 +11,7 @@ import pytest
 
 from pump_ctrl.assembly import prescription_of
 from pump_ctrl.cli.run import again, run
-from pump_ctrl.cli.run_text import changed_lines, found_lines, status_lines
+from pump_ctrl.cli.run_text import Lines, Times, changed_lines, found_lines, status_lines
 from pump_ctrl.cli.start_text import without_it
 from pump_ctrl.therapy.plan import plan_from
 from sim.faults import Fault
@@ -95,6 +95,30 @@ def test_a_bolus_is_told_apart_from_the_basal_behind_it(bench: DeskBench) -> Non
     bench.stack.run_to(HOUR + 302_000)
     told = next(line for line in status_lines(bench.status(), bench.path) if line.startswith("told"))
     assert "bolus" not in told
+
+
+def test_where_no_basal_follows_a_bolus_on_the_pump_none_is_told_to_follow(bench: DeskBench) -> None:
+    """A Harvard pump is told one thing at a time."""
+    bench.ask("bolus")
+    found = bench.status()
+    run = {**found["run"], "until_utc_ms": found["run"]["bolus_until_utc_ms"]}
+    alone = {**found, "run": run}
+    told = next(line for line in status_lines(alone, bench.path) if line.startswith("told"))
+    assert told.endswith(
+        "patient bolus of 0.020 mL until 20 Nov 09:05:00, then nothing until it is told the basal"
+    )
+    bench.restart()
+    found = bench.status()
+    run = {**found["run"], "until_utc_ms": found["run"]["bolus_until_utc_ms"]}
+    text = "\n".join(found_lines({**found, "run": run}, bench.plan, bench.path))
+    assert "runs until Friday 20 November 2026 09:05; then nothing until the pump is told the basal." in text
+    said = Lines(Times(0)).of_parts(
+        "intent", 0, {"purpose": "patient", "steps": [["bolus", 20_000, 300_000, 0]]}
+    )
+    assert said == [
+        " 1 Jan 00:00:00  Telling the pump: patient bolus of 0.020 mL in 5 min; it then stops by itself after 5 min if "
+        "it hears no more"
+    ]
 
 
 def test_an_unsettled_bolus_is_told_with_its_own_volume_and_two_lines_to_type(bench: DeskBench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,41 @@ def test_without_a_controller_a_sentence_says_what_to_do(verb: str, tmp_path: Pa
         code, text = said(verb, *more)
         assert code == 4
         assert "pump-ctrl run PLAN --port URL --journal FILE" in text
+
+
+def test_who_wants_to_stop_and_finds_nobody_is_sent_to_the_pump(tmp_path: Path) -> None:
+    _, text = said("stop", "--journal", str(tmp_path / "j.jsonl"))
+    assert "Stop the pump by hand or take its power away." in text
+    assert "by hand" not in said("pause", "--journal", str(tmp_path / "j.jsonl"))[1]
+
+
+@pytest.mark.parametrize(
+    ("verb", "told", "not_told"),
+    [
+        ("stop", "Stop the pump by hand or take its power away.", "--id"),
+        ("pause", "Ask again with the same --id", "by hand"),
+    ],
+)
+def test_a_controller_that_says_nothing_is_told_as_such_and_a_stop_waits_for_it_least(
+    verb: str, told: str, not_told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IT-02, S-08: it was frozen (kill -STOP); its socket still takes what is asked."""
+    frozen = ConsoleServer(socket_path(tmp_path / "j.jsonl"))
+    waits: list[float] = []
+    settimeout = socket.socket.settimeout
+
+    def soon(sock: socket.socket, value: float | None) -> None:
+        waits.append(value or 0.0)
+        settimeout(sock, 0.01)
+
+    monkeypatch.setattr(socket.socket, "settimeout", soon)
+    code, text = said(verb, "--journal", str(tmp_path / "j.jsonl"))
+    monkeypatch.undo()
+    frozen.close()
+    assert code == 4
+    assert told in text
+    assert not_told not in text
+    assert (max(waits) <= 8.0) is (verb == "stop")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pump_ctrl.bench.oracle import Violation
-from pump_ctrl.bench.result import SimulationResult
+from pump_ctrl.bench.result import SimulationResult, _asked
 from pump_ctrl.bench.simulate import simulate as real_simulate
 from pump_ctrl.cli import simulate_text
 from pump_ctrl.cli.main import cli
@@ -92,11 +92,34 @@ def test_the_summary_tells_the_first_day_the_days_and_the_sums() -> None:
     ):
         assert part in shown, part
     assert "20 Nov 22:20" in shown
+    assert "scheduled bolus: 0.06 mL over 20 min; basal: 0.34 mL in 5 steps over 1 d" in shown
     assert "scheduled: 3 delivered" in shown
     assert "planned 1.200 mL 100.00 %" in shown
     assert "baclofen 24 h 400 ug 400 ug 417.3 ug 96 %" in shown
     assert "none: what truly happened is within what was signed" in shown
     assert "by Tuesday 23 February 2027 (95 days), because of the alarm volume" in shown
+
+
+@pytest.mark.parametrize(
+    ("purpose", "spans", "told"),
+    [
+        (
+            "scheduled",  # a Harvard pump: one command, whose basal share runs beside the bolus
+            [["bolus", 0, 1_200_000, 64_722, 4_722]],
+            "scheduled bolus: 0.06 mL over 20 min; basal: 0.004722 mL in 1 step over 20 min",
+        ),
+        ("patient", [["bolus", 0, 300_000, 20_000, 0]], "patient bolus: 0.02 mL over 5 min"),
+        (
+            "basal",
+            [["basal", 0, 3_600_000, 10_000, 0], ["basal", 3_600_000, 14_368_588, 30_000, 0]],
+            "basal: 0.04 mL in 2 steps over 3 h 59 min 28.588 s",
+        ),
+    ],
+)
+def test_a_bolus_is_told_apart_from_the_basal_and_lengths_are_in_words(
+    purpose: str, spans: list[list[object]], told: str
+) -> None:
+    assert _asked({"purpose": purpose, "spans": spans}) == told
 
 
 def test_a_refused_request_is_told_with_its_rule_once() -> None:

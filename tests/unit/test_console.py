@@ -193,18 +193,28 @@ def test_requests_beyond_a_bound_are_refused_but_a_stop_never(
 # --- clients ------------------------------------------------------------------------------------------------
 
 
-def test_more_clients_than_there_is_room_for_are_sent_away(server: ConsoleServer, path: Path) -> None:
-    clients = []
+def test_who_comes_when_it_is_full_is_heard_and_who_came_first_and_asks_nothing_goes(
+    server: ConsoleServer, path: Path
+) -> None:
+    """S-08. Seen: with sixteen forgotten watchers `stop` was not heard."""
+    clients = [Client(path) for _ in range(16)]
+    server.poll()
+    clients[0].say({"id": "1", "do": "bolus"})
+    late = Client(path)
+    late.say({"id": "2", "do": "stop"})
+    assert server.stop_waits()
+    assert verbs(server) == ["stop", "bolus"]
+    assert len(server.readers()) == 1 + 16
+    assert clients[1].sock.recv(10) == b""
+
+
+def test_a_crowd_that_comes_at_once_leaves_no_more_than_there_is_room_for(
+    server: ConsoleServer, path: Path
+) -> None:
     for _ in range(MAX_CLIENTS + 3):
-        clients.append(Client(path))
+        Client(path)
         server.poll()
     assert len(server.readers()) == 1 + MAX_CLIENTS
-    assert clients[-1].sock.recv(10) == b""
-    clients[0].sock.close()
-    server.poll()
-    late = Client(path)
-    late.say({"id": "1", "do": "status"})
-    assert verbs(server) == ["status"]
 
 
 def test_another_user_is_not_heard(

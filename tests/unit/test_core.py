@@ -244,6 +244,22 @@ def test_a_request_without_patient_terms_is_denied() -> None:
     assert b.boluses() == [("r1", "refused", "no-patient-bolus")]
 
 
+def test_a_counter_that_is_ahead_time_after_time_has_counted_something_else() -> None:
+    """D-02: one pump step ahead may be the run's own; a second one on top of it was commanded by nobody."""
+    b = bench(patient=TERMS)
+    for hour in range(1, 6):
+        b.run_to(hour * HOUR + 1_234)
+        b.base += 5 * STEP
+        b.ask(RequestKind.PATIENT_BOLUS, f"press-{hour}")
+        b.run_to(hour * HOUR + HOUR // 3)
+        b.base += 5 * STEP
+        b.ask(RequestKind.PAUSE)
+        assert abs(b.controller.totals.residual) < STEP
+        b.ask(RequestKind.RESUME)
+        b.feed(Tick())
+        assert abs(b.controller.totals.residual) < STEP
+
+
 def test_an_interrupted_bolus_is_closed_and_never_resumed() -> None:
     b = bench(bolus=NIGHT)
     b.run_to(22 * HOUR + 600_000)

@@ -64,6 +64,7 @@ def test_there_is_an_example_for_every_worked_plan() -> None:
         "a-flex-night-bolus",
         "a2-minimum-with-boluses",
         "b-morphine-continuous",
+        "bench",
         "c-patient-bolus",
         "d-ziconotide-titration",
         "e-bridge",

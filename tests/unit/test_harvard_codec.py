@@ -263,11 +263,11 @@ def test_a_mark_is_a_rate_that_the_pump_keeps_and_tells_its_permit(permit_id: in
 @pytest.mark.parametrize("armed", [False, True])
 @pytest.mark.parametrize(
     ("behind", "mark"),
-    [(1, Mark.EARLIER), (MARK_WINDOW, Mark.EARLIER), (MARK_WINDOW + 1, Mark.OTHER), (-1, Mark.OTHER),
-     (-MARK_WINDOW, Mark.OTHER), (MARKS // 2, Mark.OTHER)],
+    [(1, Mark.EARLIER), (MARK_WINDOW, Mark.EARLIER), (MARK_WINDOW + 1, Mark.LATER), (-1, Mark.LATER),
+     (-MARK_WINDOW, Mark.LATER), (MARKS // 2, Mark.LATER)],
 )  # fmt: skip
 @pytest.mark.parametrize("number", [1_000, 2 * MARKS, 7 * MARKS + 3])
-def test_marks_of_the_ids_just_before_are_earlier_and_any_others_tell_nothing(
+def test_marks_of_the_ids_just_before_are_earlier_and_any_others_are_another_commands(
     number: int, behind: int, mark: Mark, armed: bool
 ) -> None:
     other = (0x77 << 32) + number - behind  # another session, the same journal

@@ -88,7 +88,21 @@ def test_each_cut_point_of_a_pump_that_was_never_used(cut: int) -> None:
 def test_a_pump_without_marks_tells_the_next_session_nothing(cut: int) -> None:
     pump, link, _ = killed(min(cut, 15), has_wrate=False)
     _, found = asked(pump, link)
-    assert found == Nothing("this pump keeps no mark")
+    assert found == Nothing("the pump carries no mark that tells", gone=not pump.runs)
+
+
+@pytest.mark.parametrize("buffered", [False, True])
+@pytest.mark.parametrize("cut", [PREPARE, ARM, IRUN, EXCHANGES])
+def test_a_pump_that_lost_its_mark_with_its_power_says_that_nothing_will_ever_tell(
+    cut: int, buffered: bool
+) -> None:
+    """Not through a network: an irun may still be on its way."""
+    pump, link, _ = killed(cut)
+    pump.power_cut(forgets=("wrate", "target", "poll"))
+    link.buffered = buffered
+    _, found = asked(pump, link)
+    assert isinstance(found, Nothing)
+    assert found.gone is not buffered
 
 
 @pytest.mark.parametrize("cut", range(1, EXCHANGES + 1))

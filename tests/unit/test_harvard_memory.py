@@ -16,7 +16,33 @@ NL = 10**6
 def seen(prompt: Prompt = Prompt.IDLE, *, infused: int = 0, elapsed: int = 0, **over: bool) -> Seen:
     flags = {"infuse": True, "runs": False, "limit": False, "stalled": False, "target": False} | over
     line = StatusLine(0, elapsed, infused, flags=6, **flags)
-    return Seen.of(line, prompt, infused, Counter(5), 9, tick=1, now_ms=77)
+    memory = Memory()
+    memory.begin(9, Begun(NL, 5 * 65_536))
+    return Seen.of(line, prompt, infused, Counter(5), memory, tick=1, now_ms=77)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "elapsed", "infused", "begun", "over", "reset"),
+    [
+        (Prompt.IDLE, 0, 0, False, {}, True),
+        (Prompt.IDLE, 1, 0, False, {}, False),
+        (Prompt.IDLE, 0, 1, False, {}, False),
+        (Prompt.IDLE, 0, 0, True, {}, False),
+        (Prompt.IDLE, 0, 0, False, {"infuse": False}, False),
+        (Prompt.INFUSING, 0, 0, False, {"runs": True}, False),
+    ],
+)
+def test_a_pump_whose_volume_and_timer_are_nothing_has_not_run_since_it_powered_up(
+    prompt: Prompt, elapsed: int, infused: int, begun: bool, over: dict[str, bool], reset: bool
+) -> None:
+    """Before this session has told it anything to run: then an earlier one, that saw it run, knows what that means."""
+    flags = {"infuse": True, "runs": False, "limit": False, "stalled": False, "target": False} | over
+    memory = Memory()
+    if begun:
+        memory.begin(9, Begun(NL, 5 * 65_536))
+    told = StatusLine(0, elapsed, infused, flags=6, **flags)
+    found = Seen.of(told, prompt, infused, Counter(5), memory, tick=1, now_ms=77)
+    assert ("reset" in found.status.alarms) is reset
 
 
 # ---- the counter -------------------------------------------------------------------------------

@@ -458,7 +458,7 @@ def test_the_file_has_exactly_the_keys_of_its_form() -> None:
     limits = compiled(plan(FLEX))
     assert set(limits) == {
         "schema", "simulation", "route", "plan", "formulary_sha256", "profile_sha256", "pump", "valid",
-        "stop_ms", "path", "fill_nl", "fluids", "caps", "bolus_caps", "max_hold_ms", "prime_nl", "accounts",
+        "stop_ms", "path", "fill_nl", "alarm_nl", "fluids", "caps", "bolus_caps", "max_hold_ms", "prime_nl", "accounts",
         "checksum",
     }  # fmt: skip
     (account,) = limits["accounts"]

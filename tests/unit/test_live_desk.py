@@ -148,21 +148,11 @@ def test_a_restart_is_confirmed_by_name_and_code_only(bench: DeskBench) -> None:
     assert other.exit == 3
     assert f"--confirm NAME {code}" in other.text
     assert bench.stack.controller.state is State.WAITING
+    assert bench.ask("resume", "r2b", by="Ann", code=code, off="soon").exit == 3
+    assert "It is known how long" in bench.ask("resume", "r2c", by="Ann", code=code, off="5 min").text
     assert bench.ask("resume", "r3", by="Ann", code=code).text == "Confirmed by Ann. The plan goes on."
     assert bench.stack.controller.state is State.RUNNING
     assert bench.ask("resume", "r4", by="Ann", code=code).exit == 3  # there is nothing to confirm any more
-
-
-def test_a_confirm_under_an_alarm_that_forbids_all_does_not_say_that_the_plan_goes_on(
-    bench: DeskBench,
-) -> None:
-    bench.stack.guard.raise_alarm("over-delivery", "the counter shows too much")
-    bench.restart()
-    answer = bench.ask("resume", "r", by="Ann", code=bench.stack.guard.reconciliation().code)
-    assert answer.text.startswith(
-        "Confirmed by Ann. Nothing is given while these alarms last: over-delivery."
-    )
-    assert bench.stack.controller.state is State.FAULT
 
 
 def test_a_confirm_that_moves_plan_time_says_by_how_much(bench: DeskBench) -> None:
@@ -261,6 +251,34 @@ def test_a_refusal_says_what_has_to_be_typed_before_the_plan_goes_on(bench: Desk
         assert refused.text.endswith(f"To go on: pump-ctrl resume --confirm NAME {code}")
 
 
+@pytest.mark.parametrize(("code", "typed"), [
+    ("over-delivery", "over-delivery: Look at the patient first, then find out why the pump gave more. When you know, "
+     "type: pump-ctrl resolve over-delivery --by NAME --reason TEXT, then: pump-ctrl resume"),
+    ("silence", "silence: Its cause has gone. When you have seen it: pump-ctrl ack"),
+])  # fmt: skip
+def test_a_confirm_under_an_alarm_says_that_the_plan_does_not_go_on_why_and_what_to_type(
+    bench: DeskBench, code: str, typed: str
+) -> None:
+    """REQ13."""
+    bench.stack.guard.raise_alarm(code, "")
+    bench.restart()
+    confirm = bench.stack.guard.reconciliation().code
+    first, *rest = bench.ask("resume", "c", by="Ann", code=confirm).text.splitlines()
+    assert first == (
+        "Confirmed by Ann. The plan does NOT go on. Nothing is given while these alarms last: "
+        f"{code}. What to do: pump-ctrl status"
+    )
+    assert rest == [f"  {typed}"]
+    assert bench.stack.controller.state is State.FAULT
+
+
+def test_a_confirm_under_an_alarm_that_permits_the_basal_says_that_the_plan_goes_on(bench: DeskBench) -> None:
+    bench.stack.guard.raise_alarm("reservoir-low", "")
+    bench.restart()
+    confirm = bench.stack.guard.reconciliation().code
+    assert bench.ask("resume", "c", by="Ann", code=confirm).text == "Confirmed by Ann. The plan goes on."
+
+
 def test_an_alarm_that_lets_the_basal_run_is_not_told_as_one_that_stops_it(bench: DeskBench) -> None:
     bench.ask("pause", "1")
     bench.stack.guard.raise_alarm("reservoir-low", "")
@@ -296,6 +314,21 @@ def test_a_bolus_whose_outcome_cannot_be_written_is_told_as_not_known(
 ) -> None:
     fails_at(bench, monkeypatch, "outcome")
     assert bench.ask("bolus").exit == 4
+
+
+@pytest.mark.parametrize(
+    ("verb", "more"), [("bolus", {}), ("refill", {"by": "Ann", "found": "39 mL"}), ("ack", {"by": "Ann"})]
+)
+def test_who_asks_with_a_full_disk_is_told_that_the_pump_was_stopped(
+    verb: str, more: dict[str, str], bench: DeskBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.stack.guard.raise_alarm("battery-low", "")  # what is acknowledged
+    for kind in ("request", "filling", "alarm"):
+        fails_at(bench, monkeypatch, kind)
+    answer = bench.ask(verb, **more)
+    assert answer.exit == 5
+    assert "The pump was stopped and confirmed it." in answer.text
+    assert bench.stack.world.implant.delivery.run is None
 
 
 def test_a_pause_with_a_full_disk_says_that_the_pump_stopped(

@@ -10,8 +10,10 @@ import pytest
 from pump_ctrl.controller.machine import State
 from pump_ctrl.drivers.base import Permit
 from pump_ctrl.errors import JournalError, NotAllowed
+from pump_ctrl.journal import Record
 from pump_ctrl.journal.life import Sign, read_life
 from pump_ctrl.safety.guard import GuardedPump
+from pump_ctrl.therapy.plan import load_plan
 from sim.faults import Fault
 from tests.driver_stacks import Kind
 from tests.unit.live_life import House, asked, house, records
@@ -168,6 +170,53 @@ def test_after_a_sign_of_life_that_failed_none_is_trusted(home: House) -> None:
         home.go(life, 20 * MINUTE)
         assert read_life(life.order.journal) == before
         assert "journal" in [alarm.row.code for alarm in life.runner.guard.alarms]
+
+
+def test_a_load_that_waits_says_that_it_is_forgotten_with_the_controller_and_is(home: House) -> None:
+    after = home.signed("next.toml", home.plan)
+    request = {"id": "l1", "do": "load", "plan": str(after), "sha256": load_plan(after).sha256, "by": "Ann"}
+    with home.running() as life:
+        home.go(life, 31 * MINUTE)  # the bolus of 08:30 runs
+        answer = life.desk._answer("load", request)
+        assert answer.exit == 0
+        assert answer.text.startswith(
+            "NEXT takes effect when the bolus that runs or is due has ended. If the controller"
+        )
+        assert "it is forgotten: load it again then" in answer.text
+        assert life.status()["next"]["load_waits"]
+    with home.live() as life:
+        life.start()
+        assert not life.status()["next"]["load_waits"]
+        assert life.plan.id == "SHORT"
+
+
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [
+        (True, "The pump was stopped and confirmed it."),
+        (False, "STOP was sent and the pump did NOT confirm it: stop it by hand or take its power away."),
+    ],
+)
+def test_a_journal_that_fails_is_told_with_what_became_of_the_pump(
+    home: House, heard: bool, said: str
+) -> None:
+    """IT-02, F-51: under a hold, too, the pump is stopped; nobody may read that its basal goes on."""
+
+    def no(kind: str, data: object) -> Record:
+        raise JournalError("no space left on the device")
+
+    with home.running() as life:
+        home.go(life, 20 * MINUTE)
+        if not heard:
+            home.wire.inject(Fault.parse(f"lose-reply@{home.clock.true_ms}ms:type=stop,count=0"))
+        life.journal.append = no  # type: ignore[method-assign]
+        with asked(life, "ack"):
+            home.go(life, MINUTE)
+        told = next(text for text in home.told if text.startswith("ALARM journal"))
+        shown = next(alarm for alarm in life.status()["alarms"] if alarm["code"] == "journal")
+        assert home.world.implant.delivery.run is None  # lost was the reply only
+    assert said in told
+    assert said in shown["detail"]
 
 
 # ---- what people may ask ----

@@ -109,6 +109,35 @@ def test_an_alarm_is_shown_with_what_to_do_and_whether_anybody_has_seen_it(bench
     assert "; seen)" in "\n".join(status_lines(bench.status(), bench.path))
 
 
+def test_each_alarm_is_shown_with_the_time_since_when_it_is_active(bench: DeskBench) -> None:
+    """REQ69: by the plan's own clock, which reads 18:00 after ten hours."""
+    bench.stack.guard.raise_alarm("requests", "")
+    bench.stack.run_to(10 * HOUR + 90 * MINUTE)
+    bench.stack.guard.raise_alarm("sensor", "")
+    bench.stack.guard.raise_alarm("requests", "again")  # it is as old as it was
+    found = bench.status()["alarms"]
+    since = {
+        alarm["code"]: (alarm["since_utc_ms"] - bench.plan.start_utc_ms, alarm["age_s"]) for alarm in found
+    }
+    assert since == {"sensor": (11 * HOUR + 30 * MINUTE, 0), "requests": (10 * HOUR, 5_400)}
+    lines = "\n".join(status_lines(bench.status(), bench.path))
+    assert (
+        "ALARM requests (low; since 20 Nov 18:00:00, 1.5 h; NOT SEEN BY ANYBODY): the patient asks" in lines
+    )
+    assert "ALARM sensor (medium; since 20 Nov 19:30:00, 0 s; NOT SEEN" in lines
+
+
+def test_an_alarm_is_as_old_after_the_host_was_off(bench: DeskBench) -> None:
+    """The pump's clock tells how long that was."""
+    bench.stack.guard.raise_alarm("requests", "")
+    bench.stack.guard.read_status()
+    bench.clock.advance(HOUR)
+    bench.clock.reboot()
+    bench.restart()
+    (alarm,) = [each for each in bench.status()["alarms"] if each["code"] == "requests"]
+    assert alarm["age_s"] == pytest.approx(3_600, abs=5)
+
+
 def test_an_unsettled_command_is_shown_with_what_to_type(bench: DeskBench) -> None:
     bench.stack.wire.inject(Fault.parse(f"lose-reply@{bench.stack.elapsed_ms}ms:type=commit"))
     bench.ask("bolus")

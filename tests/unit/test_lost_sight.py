@@ -14,6 +14,7 @@ import pytest
 from pump_ctrl.assembly import assemble
 from pump_ctrl.bench.setup import make_wire, world_setup
 from pump_ctrl.bench.stack import PERSON, SimulatedStack
+from pump_ctrl.controller.events import RequestKind
 from pump_ctrl.controller.machine import State
 from pump_ctrl.drivers.simulated import SimulatedLink
 from pump_ctrl.errors import LinkError
@@ -105,3 +106,39 @@ def test_a_pump_with_another_syringe_is_not_met_and_gets_nothing() -> None:
     with pytest.raises(LinkError, match=r"syringe of 8\.585 mm, the profile is of one of 14\.430 mm"):
         stack.restart()
     assert stack.world.truth.counted_nl() == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "back", "said"),
+    [
+        (
+            Kind("ne-1000-bd-10ml", "4 h"),  # in Safe mode it hears no bare text
+            b"DIA26.59\r",
+            b"DIA14.43\r",
+            "The pump is set to a syringe of 26.590 mm, the profile is of one of 14.430 mm.",
+        ),
+        (Kind("pump-11-elite-bd-10ml", "stop"), b"@diameter 20\r", b"@diameter 14.43\r", "20.0000 mm"),
+    ],
+    ids=str,
+)
+def test_a_diameter_that_somebody_changed_at_the_pump_is_told_in_the_drivers_own_words(
+    kind: Kind, typed: bytes, back: bytes, said: str
+) -> None:
+    """IT-02: `out-of-range` or `not-identified` tells nobody at three in the morning what to look for."""
+    stack = stack_of(kind)
+    stack.begin()
+    stack.run_to(10 * MINUTE)
+    stack.ask("p", RequestKind.PAUSE)
+    stack.wire.send(typed, stack.clock.true_ms)
+    stack.run_to(12 * MINUTE)
+    given = stack.world.truth.counted_nl()
+    stack.ask("r", RequestKind.RESUME)
+    stack.run_to(25 * MINUTE)
+    (detail,) = [alarm.detail for alarm in stack.guard.alarms if alarm.row.code == "refused"]
+    assert said in detail
+    assert stack.world.truth.counted_nl() == given
+    stack.wire.send(back, stack.clock.true_ms)
+    stack.run_to(55 * MINUTE)
+    assert stack.controller.state is State.RUNNING
+    assert stack.world.truth.counted_nl() > given
+    check_ledger(stack)

@@ -366,6 +366,30 @@ def test_fluid_that_the_pump_drew_in_is_told() -> None:
     status = driver.read_status()
     assert isinstance(status, PumpStatus)
     assert (status.delivered_nl, status.alarms) == (0, frozenset({"withdrawn"}))
+    pump._dis = lambda: "I0.000W0.000UL"  # type: ignore[method-assign]  # somebody cleared it
+    status = driver.read_status()
+    assert isinstance(status, PumpStatus)
+    assert status.alarms == frozenset()
+
+
+@pytest.mark.parametrize(("letter", "word"), [("E", "program"), ("O", "phase-range"), ("X", "alarm-X")])
+def test_an_alarm_is_told_until_the_pump_has_obeyed_a_stop(letter: str, word: str) -> None:
+    """Who may give nothing meanwhile would never see it go by a new run."""
+    pump = OraclePump()
+    driver, _ = met(pump)
+    driver._pump._heard(letter)
+    status = driver.read_status()
+    assert isinstance(status, PumpStatus)
+    assert status.alarms == {word}
+    assert acked(driver.stop()).alarms == frozenset()
+
+
+def test_a_stall_is_told_until_the_motor_has_been_seen_to_run() -> None:
+    driver, _ = met(OraclePump())
+    driver._pump._heard("S")
+    status = acked(driver.stop())
+    assert (status.state, status.alarms) == (PumpState.STALLED, {"stall"})
+    assert acked(driver.deliver(permit((60_000, HOUR)))).alarms == frozenset()
 
 
 def test_ticks_grow_and_the_counter_never_falls_within_an_epoch() -> None:

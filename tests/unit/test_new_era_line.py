@@ -402,5 +402,5 @@ def test_a_conversation_that_remembers_replies_is_the_one_that_decodes_each_of_t
 ) -> None:
     remembered = conversation(course, mode)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "only_reply", lambda data, mode: None)
+        patch.setattr(codec, "only_reply", lambda data, mode, shape: None)
         assert remembered == conversation(course, mode)

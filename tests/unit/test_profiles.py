@@ -138,12 +138,12 @@ def test_the_timing_table_is_the_one_of_the_design() -> None:
     t = load_timing()
     assert (t.disagreement_per_mille, t.disagreement_pump_steps, t.disagreement_over_steps) == (150, 2, 4)
     assert (t.clock_jump_ms, t.silence_ms, t.within_ms) == (2_000, 1_000, 300_000)
-    assert t.prime_early_per_mille == 250
+    assert (t.prime_early_per_mille, t.prime_nl_per_h) == (250, 1_000_000)
     assert {name: d.poll_ms for name, d in t.driver.items()} == {
         "reference": 6 * HOUR, "new-era": 15_000, "harvard": 15_000}  # fmt: skip
     assert all((d.exchange_ms, d.stale_ticks) == (500, 3) for d in t.driver.values())
     assert {name: d.stop_ms for name, d in t.driver.items()} == {
-        "reference": 2_000, "new-era": 30_000, "harvard": 2_000}  # fmt: skip
+        "reference": 2_000, "new-era": 30_000, "harvard": 10_000}  # fmt: skip
     assert (t.driver["new-era"].safe_timeout_ms, t.driver["new-era"].heartbeat_ms) == (60_000, 15_000)
     assert t.driver["reference"].safe_timeout_ms is None
     assert t.driver["harvard"].heartbeat_ms is None

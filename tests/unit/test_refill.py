@@ -23,6 +23,7 @@ from pump_ctrl.controller.events import (
     Waiting,
 )
 from pump_ctrl.controller.machine import State
+from pump_ctrl.controller.people import PATH_FULL
 from pump_ctrl.controller.prescription import Bridge, Prescription
 from pump_ctrl.drivers.base import Nothing, Unknown
 from pump_ctrl.errors import JournalError, NotAllowed
@@ -62,6 +63,7 @@ def uncertain(b: FakeBench) -> None:
 
 
 def prime(b: FakeBench) -> None:
+    b.feed(NEW_PATH)
     b.ask(RequestKind.PRIME)
     b.feed(Tick())
 
@@ -114,7 +116,7 @@ def test_a_refill_alone_is_no_new_path_and_primes_nothing(state: State) -> None:
     STATES[state](b)
     b.feed(SAME_PATH)
     assert b.controller.books.primed
-    assert b.controller.books.prime_left_nl == 0
+    assert b.controller.books.prime_left_nl(b.plan) == 0
 
 
 @pytest.mark.parametrize(
@@ -138,28 +140,57 @@ def test_a_new_path_told_at_rest_is_primed_by_the_next_start_and_alone(
     begin[1](b)
     b.run_to(8 * HOUR)
     assert [ask.purpose for _, ask in b.asks[asks:]] == [Purpose.PRIME, Purpose.BASAL]
-    assert [step.volume_nl for step in b.asks[asks][1].steps] == [PRIME_NL]
+    filled = 26_100 if begin[0] is State.WAITING else 0  # what ran on until the confirm, and a step
+    assert [step.volume_nl for step in b.asks[asks][1].steps] == [PRIME_NL - filled]
 
 
 @pytest.mark.parametrize("state", [State.RUNNING, State.BOLUS, State.READY])
-def test_a_new_path_told_while_it_delivers_waits_for_somebody_who_asks_for_the_prime(state: State) -> None:
+def test_a_new_path_told_while_it_delivers_waits_for_somebody_who_asks_and_fills_meanwhile(
+    state: State,
+) -> None:
     b = bench()
     STATES[state](b)
+    before = b.counter()
+    b.feed(NEW_PATH)
+    b.run_to(7 * HOUR)
+    assert [ask.purpose for _, ask in b.asks].count(Purpose.PRIME) == 1  # that of the start
+    left = b.counter() - before
+    b.ask(RequestKind.PRIME)
+    b.run_to(8 * HOUR)
+    primes = [ask.steps[0].volume_nl for _, ask in b.asks if ask.purpose is Purpose.PRIME]
+    assert primes[0] == PRIME_NL
+    assert 0 <= PRIME_NL - left - primes[1] <= 4 * 100
+    assert b.controller.books.prime_left_nl(b.plan) == 0
+
+
+def test_a_prime_that_is_due_is_left_out_where_the_run_that_was_left_alone_has_filled_the_path() -> None:
+    b = bench()
+    waiting(b)
+    b.feed(NEW_PATH)
+    b.run_to(13 * HOUR)  # 8 h at 13,000 nL/h
+    asks = len(b.asks)
+    b.feed(Confirmed(b.plan, b.status()))
+    b.run_to(14 * HOUR)
+    assert [ask.purpose for _, ask in b.asks[asks:]] == [Purpose.BASAL]
+
+
+def test_a_path_that_is_full_of_what_else_has_left_is_not_primed() -> None:
+    """D-12: asked for long after a prime that was cut at once, its rest would push all that drug out of the tip."""
+    b = bench()
     b.feed(NEW_PATH)
     b.run_to(20 * HOUR)
-    assert [ask.purpose for _, ask in b.asks].count(Purpose.PRIME) == 1  # that of the start
     b.ask(RequestKind.PRIME)
     b.run_to(21 * HOUR)
-    primes = [ask.steps[0].volume_nl for _, ask in b.asks if ask.purpose is Purpose.PRIME]
-    assert primes == [PRIME_NL, PRIME_NL]
-    assert b.controller.books.prime_left_nl == 0
+    assert [ask.purpose for _, ask in b.asks].count(Purpose.PRIME) == 1
+    assert [data["text"] for kind, data in b.records if kind == "answer"] == [f"refused: {PATH_FULL}"]
+    assert b.controller.state is State.RUNNING
 
 
 def test_a_new_path_told_in_a_prime_gives_the_whole_budget_anew() -> None:
     b = FakeBench(ToySchedule((0, 0)), prescription=PRIMED)
     b.start()
     b.feed(NEW_PATH)
-    assert b.controller.books.prime_left_nl == PRIME_NL
+    assert b.controller.books.prime_left_nl(b.plan) == PRIME_NL
     b.run_to(HOUR)
     assert [ask.purpose for _, ask in b.asks].count(Purpose.PRIME) == 1
 
@@ -238,7 +269,10 @@ def test_replay_finds_the_same_prime_budget(state: State) -> None:
     STATES[state](b)
     b.feed(NEW_PATH)
     twin, books = replayed(b), b.controller.books
-    assert (twin.books.primed, twin.books.prime_left_nl) == (books.primed, books.prime_left_nl)
+    assert (twin.books.primed, twin.books.new_path) == (books.primed, books.new_path)
+    assert [twin.books.prime_left_nl(at) for at in (b.plan, 3 * b.plan)] == [
+        books.prime_left_nl(at) for at in (b.plan, 3 * b.plan)
+    ]
     assert twin.books.refilled
     assert twin.books.new_path
 
@@ -248,7 +282,9 @@ def test_a_death_after_the_guards_record_of_a_new_path_primes_it_after_the_confi
     b.records.append(("refill", {"fill_nl": 1, "new_path": True}))
     twin = replayed(b)
     effects = twin.handle(Waiting(b.plan, b.status(), None, runs_on=True, hold_until_ms=None), b.now)
-    assert written(effects, "refilled") == [{"passed": [0, 0], "new_path": True, "prime_due": True}]
+    assert written(effects, "refilled") == [
+        {"passed": [0, 0], "new_path": True, "prime_due": True, "to_come_nl": 312_000}
+    ]
     assert not twin.books.primed
 
 

@@ -32,6 +32,11 @@ def bolus(dose: str, over: str = "20 min", at: str = "22:00", **more: Any) -> di
     return {"at": at, "dose": dose, "over": over, **more}
 
 
+def falling(at: str) -> dict[str, Any]:
+    """240 ug from 08:00 on, then 20 ug."""
+    return {"steps": [{"from": "08:00", "dose": "240 ug"}, {"from": at, "dose": "20 ug"}]}
+
+
 def steps(*of: tuple[str, str]) -> dict[str, Any]:
     """Titration steps (after, change or dose)."""
     return {"step": [{"after": wait, "change" if "%" in how else "dose": how} for wait, how in of]}
@@ -137,6 +142,10 @@ CASES: dict[str, tuple[Callable[[], Reviewed], Callable[[], Reviewed]]] = {
         lambda: plan(bolus=[bolus("59 ug", "3.6 min")]),  # 0.983 + 0.017 = 0.9999 mL/h
     ),
     "bolus-below-step": (lambda: plan(bolus=[bolus("0.099 ug")]), lambda: plan(bolus=[bolus("0.1 ug")])),
+    "basal-beside-bolus": (
+        lambda: plan(bolus=[bolus("60 ug")], basal=falling("22:20")),
+        lambda: plan(bolus=[bolus("60 ug")], basal=falling("22:21")),
+    ),
     "dose-rounded": (lambda: plan(bolus=[bolus("60.05 ug")]), lambda: plan(bolus=[bolus("60.1 ug")])),
     "step-up-hard": (
         lambda: changed("520.001 ug/day", "400 ug/day"),
@@ -244,7 +253,7 @@ CASES: dict[str, tuple[Callable[[], Reviewed], Callable[[], Reviewed]]] = {
         lambda: plan(MORPHINE, "1 mg/day"),
     ),
 }
-ELSEWHERE = {"plan-impossible", "hour-hard", "four-hours-hard", "refill-by", "unverified"}
+ELSEWHERE = {"plan-impossible", "hour-hard", "four-hours-hard", "refill-by", "unverified", "bolus-too-long"}
 
 
 def halves(first: str, second: str) -> dict[str, Any]:
@@ -274,7 +283,7 @@ def test_the_finding_has_the_level_of_the_table_and_says_more_than_its_code(code
 def test_findings_count_drugs_boluses_and_steps_from_1_as_the_reader_of_the_file_does() -> None:
     fields = {item.field for reviewed, _ in CASES.values() for item in findings(reviewed())}
     counted = {field for field in fields if any(sign in field for sign in "#[0123456789")}
-    assert counted == {"bolus#1.dose", "reservoir.drugs#1.concentration", "titration.step#1"}
+    assert counted == {"bolus#1.at", "bolus#1.dose", "reservoir.drugs#1.concentration", "titration.step#1"}
 
 
 def test_minimum_mode_needs_a_pump_that_has_it() -> None:

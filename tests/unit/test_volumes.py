@@ -19,6 +19,7 @@ ML = 1_000_000  # nL
 HOUR, DAY = 3_600_000, 86_400_000  # ms
 UG, MG = 10**6, 10**9  # pg
 IMPLANT_20, IMPLANT_40 = load_profile("implant-20"), load_profile("implant-40")
+HARVARD_10, NEW_ERA_10 = load_profile("pump-11-elite-bd-10ml"), load_profile("ne-1000-bd-10ml")
 
 
 def hours(ms: Fraction | None) -> float:
@@ -131,16 +132,6 @@ def test_an_unknown_catheter_model_is_refused_with_the_known_ones() -> None:
         volumes.path_bounds(plan(catheter={"model": "ascenda", "length": "89 cm"}), IMPLANT_40)
 
 
-@pytest.mark.parametrize(
-    ("concentration", "least"),
-    [(25 * UG, 1_200_000), (10 * MG, 480 * UG), (500 * UG, 24 * UG), (2000 * UG, 96 * UG)],
-)
-def test_the_lowest_daily_dose_is_the_lowest_rate_times_the_concentration(
-    concentration: int, least: int
-) -> None:
-    assert volumes.lowest_daily(concentration, IMPLANT_40) == least
-
-
 # --- prime --------------------------------------------------------------------------------------------------
 
 
@@ -154,6 +145,22 @@ def test_priming_the_whole_path_of_b_takes_20_1_min_and_moves_3_36_mg() -> None:
     assert float(facts.duration_ms) / 60_000 == pytest.approx(20.1, abs=0.06)
     assert facts.mass_pg == {"morphine": 3_358_000_000}
     assert facts.early_pg == {"morphine": 839_500_000}  # 25 %: the 0.84 mg of D-12
+
+
+@pytest.mark.parametrize(
+    ("profile", "volume_nl", "nl_per_h"),
+    [
+        (IMPLANT_40, 335_800, 1_000_000),  # its own highest
+        (HARVARD_10, 200_000, 1_000_000),  # 12 min; its own highest would be half a second
+        (HARVARD_10, 1_000_000, 1_000_000),  # just the hour of its lease
+        (HARVARD_10, 1_200_000, 1_200_000),  # faster, or the lease would not hold it
+        (NEW_ERA_10, 1_200_000, 1_000_000),  # a day's
+    ],
+)
+def test_a_prime_is_as_slow_on_a_syringe_pump_as_on_an_implant(
+    profile: PumpProfile, volume_nl: int, nl_per_h: int
+) -> None:
+    assert volumes.prime_pace(volume_nl, profile) == nl_per_h
 
 
 def test_the_nominal_prime_is_the_path_when_empty_and_the_catheter_otherwise() -> None:

@@ -56,6 +56,8 @@ def test_what_pumps_push_comes_in_the_order_of_time(bus: Bus, pumps: list[NewEra
     for at_ms in (5_000, 9_000):
         assert bus.next_ms == at_ms
         bus.elapse(at_ms)
+    assert len(bus.outbox) == 2
     assert bus.take_pushed() == [(5_000, safe("17A?T")), (9_000, safe("01A?T"))]
+    assert not bus.outbox
     bus.power_off(9_000)
     assert bus.handle(b"0\r", 9_000) == b""

@@ -436,6 +436,13 @@ def test_a_counter_can_show_another_value(running: Bench) -> None:
     assert running.wait(MIN).say("DIS") == "00II0.107W0.000ML"
 
 
+def test_a_counter_that_shows_another_value_does_so_while_the_plunger_draws_back(running: Bench) -> None:
+    running.set_up("STP", "STP", "DIRWDR")
+    running.firmware.set_counter(running.now, 7_000)
+    assert running.say("RUN") == "00W"
+    assert running.wait(MIN).dispensed() == "I0.007W0.100ML"
+
+
 def test_a_pump_can_run_by_itself_after_a_reset(running: Bench) -> None:
     running.firmware.power_up(running.now)
     running.firmware.run_unasked(running.now, 60_000_000)

@@ -54,6 +54,15 @@ def drift(bench: Bench) -> None:
     bench.firmware.elapse(bench.now)
 
 
+def run_away(bench: Bench) -> None:
+    bench.mechanism.run_away(bench.now, 10)
+    bench.firmware.elapse(bench.now)
+
+
+def lie(bench: Bench) -> None:
+    bench.firmware.ignore_stops("lie", 1)
+
+
 def refill(bench: Bench) -> None:
     bench.mechanism.refill(bench.now, 10 * ML, Fluid())
     bench.firmware.filled(bench.now)
@@ -102,6 +111,11 @@ SCRIPTS: dict[str, Script] = {
     ],
     "its counter is another": ["0RUN", "0DIS", "0DIS", show_another_volume, "0DIS", "0DIS"],
     "its clock drifts": [safe("0SAF20"), safe("0RUN"), ASK, ASK, drift, ASK, 1_000, ASK, 15_000, ASK],
+    "it runs away": ["0RUN", "0DIS", "0DIS", 1_000, run_away, "0DIS", 1_000, "0DIS", 100_000, "0DIS"],
+    "its stop is a lie": [
+        lie, "0VOL0.1", "0RUN", 1_000, "0STP", "0DIS", 1_000, "0DIS", 57_999, "0DIS", 1, "0DIS", 1, "0DIS",
+    ],
+    "it draws back": ["0RUN", 9_000, "0STP", "0STP", "0DIRWDR", "0RUN", "0DIS", 1_000, "0DIS", 1_000, "0DIS"],
     "it is filled": ["0RUN", "0DIS", "0DIS", 1_000, refill, "0DIS", 200_000, "0DIS", "0DIS"],
     "its unit is another": ["0RUN", 9_000, "0STP", "0DIS", "0DIS", "0VOLUL", "0DIS", "0DIS"],
     "its address is another": ["0DIS", "0DIS", "*ADR3", "0DIS", "0DIS", "3DIS", "3DIS"],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.firmware.syringe import INFUSE, WITHDRAW, Drive, End
+from sim.firmware.syringe import GRAINS_PER_PL, INFUSE, WITHDRAW, Drive, End
 from sim.fluid import Fluid, FluidPath, Reservoir
 from sim.mechanism import Mechanism
 from sim.models import load_model
@@ -111,6 +111,24 @@ def test_a_rate_that_changes_all_the_time_loses_no_part_of_a_step(rig: Rig) -> N
         rig.to(n)
         rig.drive.set_rate(n, ML_H + n % 2)
     assert rig.drive.infused_pl(1_000) == 277_777
+
+
+@pytest.mark.parametrize("direction", [INFUSE, WITHDRAW])
+def test_the_line_of_a_count_is_the_count_at_every_time_until_something_changes(
+    rig: Rig, direction: int
+) -> None:
+    rig.drive.start(0, 36 * ML_H, INFUSE, 4_000_000)  # 10 uL/s
+    rig.to(S)
+    rig.drive.start(S, 36 * ML_H, direction, 2_000_000)
+    line, before = rig.drive.count(), 4_000_000 if direction == INFUSE else 0
+    assert [line.at(t_ms) // GRAINS_PER_PL - before for t_ms in (S, S + 1, S + 199, S + 200, S + 201, H)] == [
+        0, 10_000, 1_990_000, 2_000_000, 2_000_000, 2_000_000,
+    ]  # fmt: skip
+    rig.to(S + 100)
+    assert line == rig.drive.count()
+    rig.drive.stop(S + 100, motor_goes_on=True)  # deaf: it goes on to its end, and nothing tells of that
+    rig.to(H)
+    assert line == rig.drive.count()
 
 
 def test_infused_and_withdrawn_volumes_are_counted_apart_and_cleared_apart(rig: Rig) -> None:

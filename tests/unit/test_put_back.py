@@ -1,0 +1,120 @@
+"""F-53: an older copy of a journal and its head file is put back, and the sign of life beside it was not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pump_ctrl.clock import VirtualClock
+from pump_ctrl.errors import JournalError
+from pump_ctrl.journal import FileJournal, MemoryJournal, verify
+from pump_ctrl.journal.anchor import Anchor
+from pump_ctrl.journal.life import STOPPED, LifeFile, Sign, life_path
+from tests.driver_stacks import KINDS
+from tests.unit.live_life import House, house
+from tests.whole_stack import HOUR, MINUTE
+
+RUNNING = [kind for kind in KINDS if kind.on_loss != "stop"]
+BESIDE = ("", ".head", ".alive", ".stopped")
+
+
+@pytest.fixture(params=RUNNING, ids=str)
+def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    with house(request.param, tmp_path, monkeypatch) as made:
+        yield made
+
+
+def copied(journal: Path, to: Path, *beside: str) -> None:
+    to.mkdir(exist_ok=True)
+    for suffix in beside:
+        name = journal.with_name(journal.name + suffix)
+        if name.exists():
+            shutil.copy(name, to)
+
+
+def put_back(home: House, *beside: str) -> Path:
+    """A pump that is told to hold runs on; its journal, or more of what lies there, is of 7 h before."""
+    old = home.room / "old"
+    with home.running() as life:
+        journal = life.order.journal
+        home.go(life, HOUR)
+        copied(journal, old, *BESIDE)
+        home.go(life, 7 * HOUR)  # an implant has been asked by then
+        life.journal._journal.abandon()
+    for path in old.iterdir():
+        if path.name in {journal.name + suffix for suffix in beside}:
+            shutil.copy(path, journal.parent)
+    return journal
+
+
+def test_a_copy_that_was_put_back_without_the_sign_of_life_is_not_taken_up(home: House) -> None:
+    """Whatever the pump does: one that runs may not be able to tell which command it holds."""
+    journal = put_back(home, "", ".head")
+    sent: list[bytes] = []
+    home.wire.tap = lambda at_ms, what, data: sent.append(data)
+    says = r"its sign of life knows record \d+: .* an older copy was put back"
+    with pytest.raises(JournalError, match=says), home.live() as life:
+        life.start()
+    assert not sent
+    assert "sign of life" in verify(journal).problem
+
+
+def test_a_room_that_was_put_back_as_a_whole_is_for_the_pump_to_show(home: House) -> None:
+    put_back(home, *BESIDE)
+    with home.live() as life:
+        life.start()
+        assert life.waiting
+
+
+def test_a_sign_that_is_older_than_the_journal_costs_nothing(home: House) -> None:
+    put_back(home, ".alive")
+    with home.live() as life:
+        life.start()
+        assert life.waiting
+
+
+def test_signs_of_a_journal_that_was_removed_say_nothing_of_a_new_one(home: House) -> None:
+    with home.running() as life:
+        journal = life.order.journal
+        home.go(life, 20 * MINUTE)
+    journal.unlink()
+    Anchor.path_for(journal).unlink()
+    with home.live() as life:
+        life.start()
+        assert life.journal.last.seq < 10
+    assert verify(journal).ok
+
+
+@pytest.mark.parametrize("suffix", [".alive", STOPPED])
+@pytest.mark.parametrize(("seq", "own", "problem"), [
+    (0, True, ""), (2, True, ""), (2, False, "another record 2: the two do not belong together"), (3, True, "cut off"),
+    (7, False, "cut off"),
+])  # fmt: skip
+def test_every_sign_vouches_for_the_record_that_it_names(
+    tmp_path: Path, suffix: str, seq: int, own: bool, problem: str
+) -> None:
+    path, clock, hashes = tmp_path / "j", VirtualClock(utc_ms=0), []
+    with FileJournal.create(path, clock, {}) as journal:
+        hashes.append(journal.last.hash)
+        for number in range(2):
+            journal.append("stopped", {"number": number})
+            hashes.append(journal.last.hash)
+    life = LifeFile(path, suffix)
+    known = hashes[seq] if own and seq < 3 else "ab" * 32
+    life.write(Sign("b", 1, Anchor(seq, known)))
+    life.close()
+    found = verify(path)
+    assert (found.ok, problem in found.problem) == (not problem, True)
+
+
+def test_a_journal_that_is_saved_takes_no_sign_of_an_earlier_one(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    life = LifeFile(path)
+    life.write(Sign("b", 1, Anchor(9, "ab" * 32)))
+    life.close()
+    MemoryJournal(VirtualClock(utc_ms=0)).save(path)
+    assert verify(path).ok
+    assert not life_path(path).exists()
