@@ -56,6 +56,7 @@ VOUCHED: Final = frozenset(
 )  # only a person can say it is over
 LEAVE_MARGIN_MS: Final = 5_000  # a last hold ends so much earlier: there is no time to tell it twice
 NEVER: Final = 1 << 62
+_GOES_ON: Final = "The plan in force goes on."
 NO_PLANS: Final[Mapping[str, Prescription]] = MappingProxyType({})
 
 
@@ -100,7 +101,7 @@ class Runner:
         self._clock, self._wait = clock, wait
         self._lookout = guard.lookout  # None: there is no second witness, and nobody looks for one
         self._greet_ms, self._greet_at = greet_ms, NEVER
-        self._load_refusal = ""
+        self._load_refusal = ("", "")  # of the last load: code and words
         self._permits: Mapping[int, str] = {}  # of the journal that was taken up, with their purpose
         self._met = False
         self._utc_offset = clock.utc_ms() - clock.boot_ms()
@@ -252,7 +253,9 @@ class Runner:
             JournalError: the confirm could not be written.
         """
         if self.controller.state is not State.WAITING:
-            raise NotAllowed("There is nothing to confirm.", pump_state="It goes on as it is.")
+            raise NotAllowed(
+                "There is nothing to confirm.", code="nothing-to-confirm", pump_state="It goes on as it is."
+            )
         if not self._met:
             raise LinkError(
                 "The pump has not been met since its line was lost.", do_now="Confirm when it is back."
@@ -260,6 +263,7 @@ class Runner:
         if self.guard.unsettled is not None:
             raise NotAllowed(
                 f"The outcome of command {self.guard.unsettled.id:x} is not known.",
+                code="outcome-unknown",
                 pump_state="It may run to its end; nothing new is given.",
                 do_now="Read the reconciliation again when the pump answers, or resolve the command by name.",
             )
@@ -369,7 +373,7 @@ class Runner:
             JournalError: it could not be written.
         """
         if not by:
-            raise NotAllowed("A refill needs a name.")
+            raise NotAllowed("A refill needs a name.", code="no-name")
         with self._durable():
             self.journal.append("filling", {"by": by, **filling.as_json()})
         if filling.off:  # before the refill is known: who dies in between leaves the alarm, not the refill
@@ -391,18 +395,21 @@ class Runner:
             JournalError: it could not be written.
         """
         now, left = self._clock.boot_ms(), self.guard.left_by_now_nl[1]
-        why = self.controller.load_refusal(prescription, left, now) if by else "a load needs a name"
+        if not by:
+            raise NotAllowed("A load needs a name.", code="no-name", pump_state=_GOES_ON)
+        rule, why = "", self.controller.load_refusal(prescription, left, now)
         offer = Offer(prescription, limits, by)
         if not why:
             with self._durable():
                 self.journal.append(
                     "request", {"id": offer.id, "kind": "load", "plan": prescription.plan, "by": by}
                 )
-            self._load_refusal = ""
+            self._load_refusal = ("", "")
             self._feed(Offered(offer))
-            why = self._load_refusal
+            rule, why = self._load_refusal
         if why:
-            raise NotAllowed(f"The plan was not loaded: {why}.", pump_state="The plan in force goes on.")
+            what = f"The plan was not loaded: {why}."
+            raise NotAllowed(what, code=rule or "load-refused", pump_state=_GOES_ON)
         return not self.controller.loading
 
     def acknowledge(self, by: str) -> None:
@@ -421,11 +428,18 @@ class Runner:
             JournalError: it could not be written; the alarm stays.
         """
         if code not in VOUCHED:
-            raise NotAllowed(f"Nobody can vouch for {code}: it goes when its cause has gone, and was seen.")
+            raise NotAllowed(
+                f"Nobody can vouch for {code}: it goes when its cause has gone, and was seen.",
+                code="not-vouchable",
+            )
         if code not in {alarm.row.code for alarm in self.guard.alarms}:
-            raise NotAllowed(f"The alarm {code} is not active.", do_now="Look at pump-ctrl status.")
+            raise NotAllowed(
+                f"The alarm {code} is not active.", code="alarm-inactive", do_now="Look at pump-ctrl status."
+            )
         if not by or not reason:
-            raise NotAllowed("To vouch for the cause of an alarm needs a name and a reason.")
+            raise NotAllowed(
+                "To vouch for the cause of an alarm needs a name and a reason.", code="no-name-or-reason"
+            )
         with self._durable():
             self.journal.append("vouched", {"code": code, "by": by, "reason": reason})
             self.guard.clear_alarm(code)
@@ -517,11 +531,11 @@ class Runner:
     def _load(self, offer: Offer, plan_ms: int) -> tuple[Event, ...]:
         try:
             denied = self.guard.load(offer.limits, by=offer.by, plan_ms=plan_ms)
-            self._load_refusal = "" if denied is None else str(denied)
+            self._load_refusal = ("", "") if denied is None else (denied.rule, str(denied))
         except JournalError as error:
             self.guard.raise_alarm("journal", str(error))
-            self._load_refusal = f"the journal failed: {error}"
-        return (LoadAnswered(offer, plan_ms, self._load_refusal),)
+            self._load_refusal = (error.code, f"the journal failed: {error}")
+        return (LoadAnswered(offer, plan_ms, self._load_refusal[1]),)
 
     def _write(self, kind: str, data: Mapping[str, Any]) -> tuple[Event, ...]:
         """A record that cannot be written stops the pump: what nobody can read later must not happen."""

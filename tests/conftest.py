@@ -20,11 +20,11 @@ from pump_ctrl.runner import Runner
 
 HELD: Final = "held_to_forms"  # on a journal: a runner writes it
 
-settings.register_profile("fast", deadline=None, derandomize=True, max_examples=60, print_blob=True)
+settings.register_profile("fast", deadline=None, derandomize=True, max_examples=45, print_blob=True)
 settings.register_profile(
     "deep",
     deadline=None,
-    max_examples=2_000,
+    max_examples=600,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],  # a long example is what deep runs are for
 )
@@ -43,6 +43,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long_runs = [item for item in items if item.get_closest_marker("deep")]
     config.hook.pytest_deselected(items=long_runs)
     items[:] = [item for item in items if item not in set(long_runs)]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobodys_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the state directory of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -70,7 +70,8 @@ def connect(journal: Path | None) -> Connection:
         each.close()
     if not found:
         raise LinkError(_NOBODY[0], pump_state=_NOBODY[1], do_now=_NOBODY[2])
-    raise NotAllowed(f"{len(found)} controllers are running.", do_now="Name one with --journal FILE.")
+    what = f"{len(found)} controllers are running."
+    raise NotAllowed(what, code="several-controllers", do_now="Name one with --journal FILE.")
 
 
 @contextmanager
@@ -97,7 +98,8 @@ def ask(verb: str, journal: Path | None, request_id: str | None, as_json: bool, 
                 do_now="" if stops else error.do_now,
             ) from None
     if as_json:
-        say_json({"schema": "pump-ctrl/answer/1", "id": own, "exit": answer["exit"], "text": answer["text"]})
+        told = {"exit": answer["exit"], "code": answer.get("code", ""), "text": answer["text"]}
+        say_json({"schema": "pump-ctrl/answer/1", "id": own, **told})
     else:
         bad = answer["exit"] != 0
         stream = sys.stderr if bad else sys.stdout

@@ -79,7 +79,7 @@ class Opened:
             places = Places(read_document(self.file))
             head = f"{self.plan.id} is blocked. Change the plan; a blocked finding has no override."
             lines = (f"{places.of(item.field)}: {item.key}: {told(item)}" for item in stops)
-            raise NotAllowed("\n".join((head, *lines)))
+            raise NotAllowed("\n".join((head, *lines)), code="plan-blocked")
 
 
 def told(item: Finding) -> str:
@@ -154,6 +154,7 @@ def own_pump_of(file: Path, plan: DosingPlan, pump: str | None) -> PumpProfile:
     if profile.name != plan.pump:
         raise NotAllowed(
             f"{plan.id} is for the pump {plan.pump}, and --pump is {profile.name}.",
+            code="plan-of-other-pump",
             do_now="A plan is signed and run for its own pump. Give that one's profile (a file goes by its name, "
             f'without .toml), or write pump = "{profile.name}" in the plan and sign it.',
         )

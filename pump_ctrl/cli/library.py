@@ -17,7 +17,8 @@ import click
 from pump_ctrl.cli.files import FORMULARY, open_profile
 from pump_ctrl.cli.lazy import Command, Group
 from pump_ctrl.cli.options import AS_JSON
-from pump_ctrl.cli.text import brief, indented, pairs, rounded, say, say_json, table
+from pump_ctrl.cli.text import indented, pairs, say, say_json, table
+from pump_ctrl.figures import brief, rounded
 from pump_ctrl.therapy.formulary import DrugEntry, Formulary, load_formulary
 from pump_ctrl.therapy.profiles import PumpProfile, load_profile, profile_names
 from pump_ctrl.therapy.sourced import Source, Sourced, numbers_of

@@ -39,6 +39,8 @@ TABLE: Final = {
     ),
     "formulary": ("pump_ctrl.cli.library:formulary", "Show the drug library: limits and their sources."),
     "pumps": ("pump_ctrl.cli.library:pumps", "List the pump profiles: ranges, steps and their sources."),
+    "web": ("pump_ctrl.cli.web:web", "Serve the clinician's page."),
+    "user": ("pump_ctrl.cli.web:user", "Make, list and disable the page's accounts."),
     "journal": ("pump_ctrl.cli.journal:journal", "Read, verify and export a journal."),
 }
 

@@ -31,7 +31,10 @@ from pump_ctrl.cli.files import (
 from pump_ctrl.cli.lazy import Group
 from pump_ctrl.cli.options import AS_JSON, PLAN_FILE
 from pump_ctrl.cli.plan_text import changed_lines, figures, figures_json, heading
+from pump_ctrl.cli.signers import accounts_of, house_of_accounts, signed_by
 from pump_ctrl.cli.text import indented, say, say_json
+from pump_ctrl.cli.web import STATE
+from pump_ctrl.clinic import Clinic, Reviewed
 from pump_ctrl.clock import SystemClock
 from pump_ctrl.errors import InvalidInput, NotAllowed
 from pump_ctrl.therapy.approval import Approval, approval_path, write_approval
@@ -225,8 +228,9 @@ def _rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
 @PREVIOUS
 @OWN_PUMP
 @FORMULARY
-@click.option("--signer", required=True, metavar="NAME", help="Who signs.")
+@click.option("--signer", required=True, metavar="NAME", help="Who signs: an account, if there are accounts.")
 @click.option("--second", metavar="NAME", help="The second person, where a finding needs one.")
+@STATE
 @click.option(
     "--reason",
     "reasons",
@@ -242,25 +246,49 @@ def approve(
     formulary: Path | None,
     signer: str,
     second: str | None,
+    place: Path | None,
     reasons: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Sign PLAN with its compiled limits. Writes PLAN.approval.json beside it; refuses a blocked plan."""
+    """Sign PLAN with its compiled limits. Writes PLAN.approval.json beside it; refuses a blocked plan.
+
+    Where there are accounts (pump-ctrl user), they sign, and each is asked for its password: unseen on a terminal, else
+    one line each of standard input. Without accounts the names are taken as they are given.
+    """
     opened = open_plan(plan_file, previous, pump, formulary)
     own_pump_of(opened.file, opened.plan, pump)
     given = _reasons(reasons)
     opened.refuse_blocked(opened.review())
-    signed = _signed(opened, signer, second, given)
     path = approval_path(plan_file)
-    write_approval(path, signed)
+    with house_of_accounts(place) as clinic:
+        signed = _signed(opened, clinic, (signer, second), given)
+        write_approval(path, signed)
+    names = [name for name in (signed.signer, signed.second) if name]
     if as_json:
-        say_json({"schema": "pump-ctrl/plan-approve/1", "plan": plan_json(opened.plan), "file": str(path)})
-    else:
-        names = " and ".join(name for name in (signed.signer, signed.second) if name)
-        say([f"{opened.plan.id} approved by {names} for {opened.profile.name}: {path}"])
+        about = {"signers": names, "authenticated": signed.authenticated}
+        say_json(
+            {"schema": "pump-ctrl/plan-approve/1", "plan": plan_json(opened.plan), "file": str(path), **about}
+        )
+        return
+    say([f"{opened.plan.id} approved by {' and '.join(names)} for {opened.profile.name}: {path}"])
+    if not signed.authenticated:
+        say([f"Nobody verified the name{'s'[: len(names) - 1]}: there are no accounts (pump-ctrl user add)."])
 
 
-def _signed(opened: Opened, signer: str, second: str | None, reasons: dict[str, str]) -> Approval:
+def _signed(
+    opened: Opened, clinic: Clinic | None, names: tuple[str, str | None], reasons: dict[str, str]
+) -> Approval:
+    if clinic is None:
+        return _by_name(opened, *names, reasons)
+    accounts = accounts_of(clinic, *names)
+    first, *others = (each.full_name for each in accounts)
+    # What is refused is so before anybody types a password.
+    _by_name(opened, first, next(iter(others), None), reasons)
+    given = Reviewed(opened.plan, opened.formulary, opened.profile, opened.previous)
+    return signed_by(clinic, accounts, given, reasons)
+
+
+def _by_name(opened: Opened, signer: str, second: str | None, reasons: dict[str, str]) -> Approval:
     before, now = opened.previous, SystemClock().utc_ms()
     try:
         return sign(opened.plan, opened.formulary, opened.profile, before, signer, second, reasons, now)
@@ -268,7 +296,7 @@ def _signed(opened: Opened, signer: str, second: str | None, reasons: dict[str, 
         how = (
             "Options: --reason KEY=TEXT for each finding, --second NAME; pump-ctrl plan check lists the keys."
         )
-        raise NotAllowed(error.what, do_now=f"{error.do_now} {how}") from None
+        raise NotAllowed(error.what, code=error.code, do_now=f"{error.do_now} {how}") from None
 
 
 def _reasons(texts: Iterable[str]) -> dict[str, str]:

@@ -10,20 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from pump_ctrl.cli.text import (
-    brief,
-    clock,
-    date,
-    indented,
-    length,
-    local,
-    mass,
-    ml,
-    natural_unit,
-    pairs,
-    rounded,
-    table,
-)
+from pump_ctrl.cli.text import indented, pairs, table
+from pump_ctrl.figures import brief, clock, date, length, local, mass, ml, natural_unit, rounded
 from pump_ctrl.therapy.comparison import Row
 from pump_ctrl.therapy.overview import EVERY_DAY, DayRow, DrugFigures, Overview, RefillFigures, StageFigures
 from pump_ctrl.therapy.plan import DosingPlan

@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from pump_ctrl.cli.second_text import power_cut_line, seen_line, witness_rows
-from pump_ctrl.cli.text import date, indented, length, local, ml, pairs
+from pump_ctrl.cli.text import indented, pairs
+from pump_ctrl.figures import date, length, local, ml
 from pump_ctrl.journal import Record
 from pump_ctrl.live.advice import advice
 from pump_ctrl.live.outcome import busy_words, why

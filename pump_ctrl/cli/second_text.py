@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pump_ctrl.cli.text import length, ml
+from pump_ctrl.figures import length, ml
 
 # The boundaries that software alone does not meet: faults F-31, F-30 and F-37.
 NO_SENSOR: Final = (

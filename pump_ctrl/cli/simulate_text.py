@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final, Protocol
 
-from pump_ctrl.cli.text import brief, date, indented, local, mass, ml, pairs, rounded, table
+from pump_ctrl.cli.text import indented, pairs, table
+from pump_ctrl.figures import brief, date, local, mass, ml, rounded
 from pump_ctrl.safety.alarms import ROWS
 from pump_ctrl.safety.ask import readable
 from pump_ctrl.therapy.formulary import Formulary

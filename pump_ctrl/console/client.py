@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from pump_ctrl.errors import LinkError
 PATIENCE_S: Final = 30.0  # a deliver with all its exchanges may be under way
 STOP_PATIENCE_S: Final = 8.0  # a STOP overtakes it: on the wire within 2 s, confirmed or not soon after
 _AT_ONCE: Final = 65_536
+_TIMEVAL: Final = struct.Struct("ll")
 
 
 class NobodyError(LinkError):
@@ -40,6 +42,8 @@ class Connection:
         self._patience_s, self._stop_patience_s = patience_s, min(patience_s, STOP_PATIENCE_S)
         self._heard = bytearray()
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        # So long, and no longer, it waits where others wait to be let in before it.
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(self._stop_patience_s))
         try:
             self._sock.connect(str(path))
             if peer_uid(self._sock) != os.getuid():
@@ -123,6 +127,10 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _timeval(seconds: float) -> bytes:
+    return _TIMEVAL.pack(int(seconds), max(1, int(seconds % 1 * 1_000_000)))
 
 
 def _lost(why: str) -> NobodyError:

@@ -33,11 +33,13 @@ def runtime_dir() -> Path:
     except OSError as err:
         raise NotAllowed(
             f"{found} cannot be used for the console: {err.strerror or err}.",
+            code="console-unsafe",
             do_now="Set XDG_RUNTIME_DIR to a directory of your own.",
         ) from None
     if state.st_uid != os.getuid() or state.st_mode & _OTHERS or found.is_symlink():
         raise NotAllowed(
             f"{found} is not a directory of yours alone, so others could pose as the controller.",
+            code="console-unsafe",
             do_now=f"Remove it, or: chmod 700 {found}",
         )
     return found

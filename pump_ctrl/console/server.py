@@ -75,7 +75,8 @@ class ConsoleServer:
             self._listener.listen(MAX_CLIENTS)
         except OSError as err:
             self._listener.close()
-            raise NotAllowed(f"The console cannot be opened at {path}: {err.strerror or err}.") from None
+            what = f"The console cannot be opened at {path}: {err.strerror or err}."
+            raise NotAllowed(what, code="console-unsafe") from None
         finally:
             os.umask(old)
         self._listener.setblocking(False)
@@ -165,7 +166,10 @@ class ConsoleServer:
             self._send(client, _complaint("", str(err)))
             return
         if len(self._heard) >= MAX_WAITING and heard.verb != STOP:
-            self._send(client, _complaint(heard.request["id"], "too many requests wait; ask again"))
+            self._send(
+                client,
+                _complaint(heard.request["id"], "too many requests wait; ask again", "too-many-waiting"),
+            )
             return
         self._heard.append(heard)
 
@@ -226,5 +230,5 @@ class ConsoleServer:
             self._path.unlink()
 
 
-def _complaint(request_id: str, text: str) -> Message:
-    return {"id": request_id, "exit": 2, "text": f"Not understood: {text}."}
+def _complaint(request_id: str, text: str, code: str = "invalid-input") -> Message:
+    return {"id": request_id, "exit": 2, "code": code, "text": f"Not understood: {text}."}

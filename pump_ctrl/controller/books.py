@@ -4,7 +4,7 @@ Layer      controller, pure. ``Books`` applies a change and returns its record; 
            change from the record, so that a restart finds exactly what was there.
 Hazard     a restart that forgets a run or counts it twice.
 Invariant  replay of the records of any prefix gives the state at that prefix.
-Tests      tests/unit/test_core.py, tests/unit/test_runs.py, tests/properties/test_system_machine.py
+Tests      tests/unit/test_books*.py, tests/unit/test_core.py, tests/properties/test_system_machine.py
 
 Record kinds: ``asked``, ``granted``, ``dropped``, ``cut``, ``idle``, ``skip``, ``bolus``, ``bridge_over``,
 ``refilled``, ``loaded`` (another plan, with the sums; replay takes it up from the guard's own record and compares)
@@ -183,10 +183,11 @@ class Books:
             return []
         if isinstance(self.proof, tuple) and self.asked is not None:
             return []  # the last life read the counter when the pump took over
-        lost = status is None or "reset" in status.alarms
-        self.run_counter, self.run_epoch = 0, NO_EPOCH if lost or status is None else status.epoch
+        self.run_counter, self.run_epoch = 0, NO_EPOCH
+        if status is not None and "reset" not in status.alarms:
+            self.run_epoch = status.epoch
         cleared = status is None or status.delivered_nl == 0
-        if self.asked is None or self.run is None or self.proof == NEVER_SENT or not cleared:
+        if self.asked is None or self.proof == NEVER_SENT or not cleared:
             return []
         return self.cut(self.asked.from_ms, None, "stopped to be told the next run")
 

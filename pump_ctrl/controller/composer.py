@@ -4,7 +4,8 @@ Layer      controller, pure.
 Hazard     a run past its lease, across a titration stage, or computed from a volume the pump has not given.
 Invariant  a run ends within the lease and within its titration stage; its volumes are computed from what the
            run before will have given when it is cut: when the pump takes over, or at once where it is stopped first.
-Tests      tests/unit/test_core.py, tests/unit/test_assembly.py, tests/unit/test_paced_lines.py
+Tests      tests/unit/test_composer.py, tests/unit/test_composer_stopped.py, tests/unit/test_composer_bridge.py,
+           tests/unit/test_assembly.py, tests/unit/test_paced_lines.py
 """
 
 from __future__ import annotations
@@ -311,7 +312,7 @@ class Composer:
         start, end = spans[-1].to_ms, plan_ms + self._timing.hold_ms - self._timing.stop_ms
         end = self._until_empty(spans[0].from_ms, self._stage_end(spans[0].from_ms, end))
         rate, room = self._hold_rate(start), self._limits.max_steps - len(spans)
-        return hold_spans(pace, rate, start, end, self._limits, room) if start < end else []
+        return hold_spans(pace, rate, start, end, self._limits, room)
 
     def _lease_end(self, start: int) -> int:
         return self._until_empty(start, self._stage_end(start, start + self._timing.lease_ms))

@@ -4,7 +4,7 @@ Layer      controller, pure: no clock, no I/O; ``now_ms`` (boot-time ms) is a pa
 Hazard     a dose twice, a dose forgotten, a run without an end, a make-up dose.
 Invariant  one command at a time; nothing that adds drug leaves UNCERTAIN, PAUSED, STOPPED or FAULT; each slot
            is dealt with once; what is not given is named in ``missed``.
-Tests      tests/unit/test_core.py, tests/properties/test_system_machine.py
+Tests      tests/unit/test_core.py, tests/unit/test_core_edges.py, tests/properties/test_system_machine.py
 
 Plan time (ms since the plan's start) = ``now_ms`` + an offset that a person's confirm sets (D-16).
 """
@@ -131,7 +131,7 @@ class Controller:
     @property
     def hold_until_ms(self) -> int | None:
         """Plan time until which it may hold while it waits for a person; None where it does not."""
-        return self._session.hold_until if self.state is State.WAITING else None
+        return self._session.hold_until
 
     def plan_ms(self, now_ms: int) -> int:
         """Plan time at boot time ``now_ms``."""

@@ -3,7 +3,7 @@
 Layer      controller, pure.
 Hazard     a slot given twice or made up later; a run that ends without a successor.
 Invariant  S-29: each slot is dealt with once; one command at a time.
-Tests      tests/unit/test_core.py
+Tests      tests/unit/test_due.py, tests/unit/test_due_wake.py, tests/unit/test_core.py
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Layer      controller, pure.
 Hazard     two plans at once, a bolus of each; the new plan's rate in the old fluid; a prime into a full path.
 Invariant  a load takes effect between boluses, the old run goes on until the pump has the new one, the sums
            carry over; a refused load changes nothing; a refill neither starts nor stops anything.
-Tests      tests/unit/test_load.py, tests/unit/test_refill.py, tests/properties/test_load_stack.py
+Tests      tests/unit/test_load.py, tests/unit/test_loading.py, tests/unit/test_refill.py,
+           tests/properties/test_load_stack.py
 
 The guard's own records, ``limits`` and ``refill``, come first and are the truth after a restart.
 """
@@ -134,6 +135,7 @@ class Loading:
         if event.other_fluid or event.new_path:
             passed = s.books.unknown_front
         due = event.new_path and s.state in AT_REST
+        s.prime_again &= not due
         before = passed if s.books.bridging else (0, 0)
         to_come = s.books.to_come_nl(s.plan_ms(now))
         s.composer.refilled()

@@ -3,7 +3,7 @@
 Layer      controller, pure.
 Hazard     a restart that doses by itself, an acknowledged alarm that opens the pump again.
 Invariant  only a confirm leaves WAITING, only a resume leaves PAUSED and STOPPED.
-Tests      tests/unit/test_core.py
+Tests      tests/unit/test_people.py, tests/unit/test_people_restart.py
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ class People:
 
     def _patient(self, request_id: str, now: int) -> list[Effect]:
         plan, pressed = self._s.plan_ms(now), self._s.presses.pressed(now)
-        terms = self._s.prescription.schedule.patient
-        volume = terms.volume_nl if terms is not None else 0
         rule = self._patient_rule(plan)
-        if terms is None or rule:
-            bolus = Bolus(request_id, "patient", plan, int(volume), terms.volume_nl if terms else Fraction(0))
-            why = PATIENT_REASONS.get(rule or "no-patient-bolus", f"not possible in {self._s.state}")
-            told = bolus_record(bolus, "refused", 0, rule or "no-patient-bolus", why)
+        if rule:
+            terms = self._s.prescription.schedule.patient
+            volume = Fraction(0) if terms is None else terms.volume_nl
+            bolus = Bolus(request_id, "patient", plan, int(volume), volume)
+            why = PATIENT_REASONS.get(rule, f"not possible in {self._s.state}")
+            told = bolus_record(bolus, "refused", 0, rule, why)
             return [told, *pressed, *self._s.presses.refused(rule, now)]
         return [
             *pressed,
@@ -141,7 +141,7 @@ class People:
     def _cleared(self) -> list[Effect]:
         self._s.fire(Trigger.CLEARED)
         self._s.why = "alarm cleared, waiting for resume"
-        if not self._s.left_running or self._s.run is None:
+        if not self._s.left_running:
             return []
         self._s.left_running, self._s.halting = False, True  # from here on a person is there to resume
         return [Halt(self._s.why)]

@@ -38,8 +38,7 @@ class Presses:
         self.stuck = False
         self._refused: list[int] = []
         self._told_at: int | None = None
-        self._row_at = self._last_at = -PAUSE_MS - 1
-        self._stuck_told_at = 0
+        self._row_at = self._stuck_told_at = self._last_at = -PAUSE_MS - 1
 
     def pressed(self, now: int) -> list[Effect]:
         """The key was pressed, whatever became of it."""

@@ -3,7 +3,7 @@
 Layer      controller, pure.
 Hazard     a lost answer that is taken for a no, or for a yes.
 Invariant  what surely was not given may be asked again within its time; what is not known blocks.
-Tests      tests/unit/test_core.py
+Tests      tests/unit/test_pump_side.py, test_pump_side_unknown.py, test_pump_side_rest.py
 """
 
 from __future__ import annotations
@@ -101,10 +101,13 @@ class PumpSide:
             return []
         self._s.reset_retry()
         self._s.composer.renewed()
-        effects: list[Effect] = [*self._s.books.take_over(status, given_new, lasts=not self._s.stops_first)]
+        before = self._s.books.given(self._s.plan_ms(now), status) > given_new
+        effects = self._s.flows() if before else []
+        effects += self._s.books.take_over(status, given_new, lasts=not self._s.stops_first)
         if self._s.state in (*MAY_DELIVER, State.UNCERTAIN):
             self._s.fire(TRIGGER_OF.get(run.purpose, Trigger.BASAL))
-        self._s.why = WHY_ENDED[PumpState.IDLE]
+        if self._s.state not in AT_REST:
+            self._s.why = WHY_ENDED[PumpState.IDLE]
         effects += OVER
         if run.purpose == "scheduled":
             effects.append(BOLUS_GIVEN)
@@ -194,9 +197,7 @@ class PumpSide:
         self._s.reset_retry()
         effects = self.not_given("refused", "not-given", why, now)
         if self._s.state is State.UNCERTAIN:
-            bolus = self._s.books.open_bolus is not None
-            running = self._s.run is not None and status.state is PumpState.RUNNING
-            self._s.fire(Trigger.IDLE if not running else Trigger.BOLUS if bolus else Trigger.BASAL)
+            self._s.fire(Trigger.IDLE if self._s.run is None else Trigger.BASAL)
         return [*effects, *self.status_read(status, now)]
 
     def _resolved_by_person(self) -> list[Effect]:
@@ -282,15 +283,10 @@ class PumpSide:
         run, plan = self._s.run, self._s.plan_ms(now)
         if run is None:
             return []
-        self._s.look_at = 0
-        flowed = self._s.books.given(plan, status) > 0
-        effects: list[Effect] = [*self._s.books.close_bolus(plan, status)]
-        effects += self._s.books.cut(plan, status, why)
+        effects = self._ends(status, why, plan)
         if run.purpose == "hold":
             effects.append(Alarm("hold-ended", True, "nothing flows until a person confirms"))
         self._s.why, self._s.left_running = why, False
-        if flowed or self._s.silent_since is None:
-            self._s.went_silent(plan)
         if self._s.state in (*DELIVERING, State.UNCERTAIN) and self._s.books.asked is None:
             self._s.fire(Trigger.IDLE)
         return effects
@@ -323,6 +319,12 @@ class PumpSide:
     def _stands_still(self, status: PumpStatus, now: int) -> list[Effect]:
         """The pump acknowledged a STOP: what ran gives no more."""
         plan = self._s.plan_ms(now)
-        self._s.went_silent(plan)
-        effects: list[Effect] = [*self._s.books.close_bolus(plan, status)]
-        return [*effects, *self._s.books.cut(plan, status, self._s.why)]
+        return [*self._ends(status, self._s.why, plan), *self._s.under_delivery(plan)]
+
+    def _ends(self, status: PumpStatus, why: str, plan: int) -> list[Effect]:
+        """Nothing runs from now on. Silence that began before goes on, unless the run in force has given something."""
+        self._s.look_at = 0
+        flowed = self._s.flows() if self._s.books.given(plan, status) > 0 else []
+        if self._s.silent_since is None:
+            self._s.went_silent(plan)
+        return [*flowed, *self._s.books.close_bolus(plan, status), *self._s.books.cut(plan, status, why)]

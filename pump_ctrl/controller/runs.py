@@ -4,7 +4,7 @@ Layer      controller, pure.
 Hazard     rounding up past a limit, losing the remainder, a bolus that swallows the basal (D-02, D-03).
 Invariant  the volume up to any span's end is the floor of what is planned up to there; a bolus is never more
            than asked; no span is faster than the pump.
-Tests      tests/unit/test_runs.py
+Tests      tests/unit/test_runs*.py, tests/unit/test_bridge_pace.py
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Limits:
         counter shows parts of a step.
         """
         grain = 1 if self.stops_first else self.step_nl
-        over = floor(carried) - self.step_nl + 1
-        return -(-over // grain) * grain if over > 0 else 0
+        over = max(0, floor(carried) - self.step_nl + 1)
+        return -(-over // grain) * grain
 
     @property
     def stops_first(self) -> bool:
@@ -193,7 +193,7 @@ def prime_span(pace: Pace, from_ms: int, volume_nl: int, nl_per_h: int, limits: 
     """A prime at ``nl_per_h``, alone: the basal due meanwhile is missed."""
     whole = volume_nl // limits.step_nl * limits.step_nl
     end = from_ms + -(-whole * MS_PER_HOUR // nl_per_h)
-    volume = whole if limits.grid is None else limits.floor(whole, end - from_ms)
+    volume = limits.floor(whole, end - from_ms)
     grid, due = Fraction(whole - volume), pace.planned_basal_nl(from_ms, end)
     return Span(StepKind.PRIME, from_ms, end, volume, bolus=Fraction(whole), missed=due + grid, grid=grid)
 

@@ -1,7 +1,7 @@
 """What the parts of the controller share: the state, the books, the times and the reason why nothing runs.
 
 Layer      controller, pure.
-Tests      tests/unit/test_core.py
+Tests      tests/unit/test_silence.py
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ class Session:
         stood: how the pump stood when it acknowledged a STOP and was asked for that outcome.
         left_open: only a person can tell that outcome any more; the books are closed on it, and the hold goes on.
         stopped: a person stopped or paused the pump and nobody has let it go on since.
-        prime_again: a person asked for a prime; one denial ends it, and the basal goes on.
+        prime_again: a person asked for the prime that is due; one denial ends it, and the basal goes on.
         look_at: boot time before which the end of a part is not looked for again.
         hold_until: plan time at which a hold has to be over, while WAITING.
         silent_since: plan time since when nothing has run though the plan asks.
-        flow_due: plan time at which a plan that stands still asks for flow again.
+        quiet_ms: how long that was when a rest of the plan began, which does not count.
+        flow_due: plan time at which the plan asks for another flow, where nothing runs.
         left_running: an alarm forbids anything new, but the run in force goes on to its end.
         stops: runs in a row that the pump broke off.
         offer: another plan that waits for the end of a bolus.
@@ -72,6 +73,7 @@ class Session:
         self.why = "not yet started"
         self.hold_until: int | None = None
         self.silent_since: int | None = None
+        self.quiet_ms = 0
         self.flow_due: int | None = None
         self.told_silence = False
         self.forbidden = False
@@ -112,7 +114,7 @@ class Session:
         self.offset += shift
         if self.silent_since is not None:
             self.silent_since += shift
-        self.flow_due = None
+        self.prime_again &= new.plan == self.prescription.plan
         self.composer.loaded(plan_ms)
         self.reset_retry()
         self.look_at = 0
@@ -149,34 +151,32 @@ class Session:
         return [Halt(why)]
 
     def went_silent(self, plan: int) -> None:
-        """From now on nothing runs."""
-        self.silent_since, self.told_silence = plan, False
+        """From then on nothing runs."""
+        self.silent_since, self.told_silence, self.quiet_ms = plan - self.quiet_ms, False, 0
 
     def flows(self) -> list[Effect]:
         """The pump has given some of the run in force."""
-        if self.silent_since is None:
-            return []
-        self.silent_since = None
-        return [Alarm("under-delivery", False, "the pump delivers")]
+        silent, self.silent_since, self.quiet_ms = self.silent_since, None, 0
+        return [] if silent is None else [Alarm("under-delivery", False, "the pump delivers")]
 
     def under_delivery(self, plan: int) -> list[Effect]:
         """Nothing flowed though the plan asks, for longer than the drug allows: an alarm of its own (S-31).
 
-        A run that the pump breaks off before its first step does not begin the time anew.
+        A run that the pump breaks off before its first step does not begin the time anew, nor does a rest of the plan.
         """
-        if self.silent_since is None and self.books.totals.run is not None:
-            self.flow_due = None  # nearly always: it flows, and did before
+        if self.books.totals.run is not None:
+            self.flow_due = None  # nearly always
             return []
         pace = self.books.pace()
-        still = pace.rate(plan) == 0
-        if still:
-            self.silent_since = None
-        self.flow_due = pace.next_change(plan) if still and self.run is None else None
-        if self.run is not None or still:
+        self.flow_due = pace.next_change(plan)
+        if pace.rate(plan) == 0:
+            if self.silent_since is not None:
+                self.quiet_ms, self.silent_since = plan - self.silent_since, None
             return []
         if self.silent_since is None:
             self.went_silent(plan)
-        quiet = plan - (plan if self.silent_since is None else self.silent_since)
+            return []
+        quiet = plan - self.silent_since
         if quiet < self.prescription.under_delivery_ms:
             return []
         self.told_silence = True

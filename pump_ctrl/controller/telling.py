@@ -4,7 +4,7 @@ Layer      controller, pure.
 Hazard     a run that begins long before or after the moment its volumes were computed for.
 Invariant  of the last two tellings the quicker counts, so that a disk that was slow once changes nothing, and a pump
            rather begins late, which is named in ``missed``, than early.
-Tests      tests/unit/test_paced_lines.py
+Tests      tests/unit/test_telling.py, tests/unit/test_paced_lines.py
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Layer      controller, pure. Imports drivers.base for the kinds of steps, nothin
 Hazard     rounding drift, make-up doses, forgotten gaps (dose-path.md D-02, D-03).
 Invariant  ``planned - missed - commanded`` is less than one pump step at every instant; only rounding is
            carried from one run into the next; a gap is never made up: it is named and stays in ``missed``.
-Tests      tests/unit/test_totals.py, tests/properties/test_totals.py
+Tests      tests/unit/test_totals*.py, tests/unit/test_spans.py, tests/properties/test_totals.py
 
 The sums reach up to the *horizon*: the end of the run in force, or the last moment accounted for when nothing
 runs. Plan time is ms since the plan's start; volumes are nL, planned and missed as exact Fractions.
@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import gcd, lcm
+from math import floor, gcd, lcm
 from typing import Any, NamedTuple, Protocol
 
 from pump_ctrl.drivers.base import Step, StepKind
+from pump_ctrl.units import MS_PER_DAY
 
 ZERO = Fraction(0)
+PARTS = MS_PER_DAY  # of a nL: what flows in a ms at whole nL a day is a whole number of them
 GRID = "rate grid"
 STILL = "stood still while it was told the next run"
 BESIDE = "basal below the plan beside a bolus, in a prime, in a hold or in a very short step"
@@ -110,15 +112,11 @@ class Span(NamedTuple):
 
     def delivered_by(self, plan_ms: int, step_nl: int) -> int:
         """What a pump that began on time has displaced of it by then, nL (the protocol's closed form)."""
-        if plan_ms <= self.from_ms:
-            return 0
-        if plan_ms >= self.to_ms:
-            return self.volume_nl // step_nl * step_nl
         return self.volume_nl * self.elapsed(plan_ms) // (self.length_ms * step_nl) * step_nl
 
     def next_step_ms(self, plan_ms: int, step_nl: int, beyond_nl: int = 0) -> int:
         """The first instant from ``plan_ms`` on at which it has made a step, and ``beyond_nl``; its end if none."""
-        if not self.volume_nl or plan_ms >= self.to_ms:
+        if not self.volume_nl:
             return self.to_ms
         flowed = self.volume_nl * self.elapsed(plan_ms) - beyond_nl * self.length_ms
         made = -(-flowed // (self.length_ms * step_nl)) * step_nl + beyond_nl
@@ -155,12 +153,12 @@ class Run:
     # Plan time of its beginning and of its end, where the pump stops by itself, all that it can give (nL), the parts
     # of a nL in which what is planned in it is a whole number, the boluses in it in these parts, and the spans
     # beside which basal is missed: asked for in every turn, so worked out once.
-    from_ms: int = field(init=False, repr=False, compare=False)
-    to_ms: int = field(init=False, repr=False, compare=False)
-    volume_nl: int = field(init=False, repr=False, compare=False)
-    unit: int = field(init=False, repr=False, compare=False)
-    bolus_units: int = field(init=False, repr=False, compare=False)
-    beside: tuple[Span, ...] = field(init=False, repr=False, compare=False)
+    from_ms: int = field(init=False, repr=False)
+    to_ms: int = field(init=False, repr=False)
+    volume_nl: int = field(init=False, repr=False)
+    unit: int = field(init=False, repr=False)
+    bolus_units: int = field(init=False, repr=False)
+    beside: tuple[Span, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         boluses = [span.bolus for span in self.spans if span.bolus is not ZERO]
@@ -176,14 +174,12 @@ class Run:
     @property
     def own_to_ms(self) -> int:
         """Plan time up to which it follows the plan."""
-        return self.to_ms if not self.tail else self.spans[-1 - self.tail].to_ms
+        return self.spans[-1 - self.tail].to_ms
 
     def delivered_by(self, plan_ms: int, step_nl: int) -> int:
         """What a pump that began on time has displaced by ``plan_ms``, nL."""
         total = 0
         for span in self.spans:
-            if plan_ms <= span.from_ms:
-                break
             if plan_ms < span.to_ms:
                 return total + span.delivered_by(plan_ms, step_nl)
             total += span.volume_nl // step_nl * step_nl
@@ -227,6 +223,16 @@ class Run:
         if len(self.beside) == 1:
             return self._missed_in(self.beside[0], plan_ms)
         return sum([self._missed_in(span, plan_ms) for span in self.beside], ZERO)
+
+    def in_parts(self, nl: Fraction) -> Fraction:
+        """A gap as the sums keep it: rounded down to ``PARTS`` and the run's own parts.
+
+        A share of a span has the span's length below the line. Sums of such shares grew longer with each run, until
+        the journal held numbers that no start takes up. What is rounded off stays residual. It depends on the run
+        alone, and on nothing that was asked of the sums before, so that a replay comes to the same.
+        """
+        parts = lcm(PARTS, self.unit)
+        return Fraction(floor(nl * parts), parts)
 
     def grid_until(self, plan_ms: int) -> Fraction:
         """The part of it that the pump's numbers could not say, exact nL."""
@@ -312,7 +318,7 @@ class Totals:
         """The residual if the run in force were cut at ``plan_ms`` having given ``given_nl``."""
         if self.run is None:
             return self.residual
-        beside = self.run.missed_until(plan_ms)
+        beside = self.run.in_parts(self.run.missed_until(plan_ms))
         self._fit(beside.denominator)
         planned, missed, commanded = self._base
         due = planned + self._planned_parts(self.run, plan_ms) - missed - self._parts(beside)
@@ -331,22 +337,24 @@ class Totals:
         if cuts and run.lost_nl:
             lost = Fraction(run.lost_nl)
             gaps += (self._miss(self.horizon_ms, run.from_ms, "part of a step, at a cut", lost),)
-        if cuts and run.still:
-            gaps += (self._miss(self.horizon_ms, run.from_ms, STILL, run.still),)
+        if cuts and (still := run.in_parts(run.still)):
+            gaps += (self._miss(self.horizon_ms, run.from_ms, STILL, still),)
         if cuts and short > 0:
             gaps += (self._miss(self.horizon_ms, run.from_ms, "pump gave less than told", Fraction(short)),)
         self._base = (self._planned, self._missed, self.commanded)
         self.run, self.horizon_ms = run, run.to_ms
-        beside = run.missed_until(run.to_ms)
+        beside = run.in_parts(run.missed_until(run.to_ms))
         self._fit(run.unit, beside.denominator)
         self._planned += self._planned_parts(run, run.to_ms)
         self._missed += self._parts(beside)
         self.commanded += run.volume_nl
-        return tuple([gap for gap in gaps if gap.volume])
+        return gaps
 
     def cut(self, plan_ms: int, given_nl: int, why: str) -> tuple[Gap, ...]:
         """End the run in force at ``plan_ms``; it gave ``given_nl``. Whole pump steps left over are a gap."""
-        since = self.run.from_ms if self.run is not None else self.horizon_ms
+        if self.run is None:
+            return ()
+        since = self.run.from_ms
         gaps = self._close(plan_ms, given_nl)
         left_over = self.residual // self.step_nl * self.step_nl
         if left_over > 0:
@@ -401,12 +409,12 @@ class Totals:
         run = self.run
         if run is None:
             return ()
-        beside = run.missed_until(plan_ms)
+        beside = run.in_parts(run.missed_until(plan_ms))
         planned, self._missed, commanded = self._base
         self._planned = planned + self._planned_parts(run, plan_ms)
         self.commanded = commanded + min(given_nl, run.volume_nl)
         self.run, self.horizon_ms = None, min(max(plan_ms, run.from_ms), run.to_ms)
-        grid = run.grid_until(plan_ms) if beside else ZERO
+        grid = run.in_parts(run.grid_until(plan_ms)) if beside else ZERO
         parts = ((BESIDE, beside - grid), (GRID, grid))
         return tuple([self._miss(run.from_ms, self.horizon_ms, why, nl) for why, nl in parts if nl])
 

@@ -4,7 +4,7 @@ Layer      drivers; imports ``errors``, its families and amounts. Never reads a 
 Hazard     F-05, F-11, F-13, F-14: another pump's reply, a cut one, garbage, a babbling pump.
 Invariant  any bytes whatever give a reply, a ``WireError`` or nothing, and at most 4,096 of them are held.
 Source     the manual's chapter on serial commands (Publication 5420-002) and bytes recorded from a real Legato 100.
-Tests      tests/unit/test_harvard_codec.py
+Tests      tests/unit/test_harvard_codec.py, tests/unit/test_harvard_codec_edges.py
 
 A reply is LF, text lines that end in CR LF, then the prompt with no end of its own, then XON if the pump is in
 polling mode. Without XON only the prompt tells the end, so nothing may follow it.
@@ -136,9 +136,9 @@ class ReplyDecoder:
         self.noise = 0  # times that bytes were thrown away
 
     def feed(self, data: bytes) -> None:
-        """Take bytes in; more than may be held without an end among them are thrown away."""
+        """Take bytes in; if they are more than may be held, all of them are thrown away."""
         self._held += data
-        if len(self._held) > MAX_HELD and XON not in self._held[:MAX_HELD]:
+        if len(self._held) > MAX_HELD:
             self.drop()
 
     @property
@@ -184,12 +184,12 @@ def parse_reply(raw: bytes, address: int, *, polled: bool) -> Reply:
     Raises:
         WireError: it has neither prompt nor text, or the address of another pump.
     """
-    _, lf, body = raw.partition(b"\n")
+    _, _, body = raw.partition(b"\n")
     lines = [part.rstrip("\r") for part in body.decode("ascii", "replace").split("\n")]
     last = lines.pop()
     prompts = [found for line in (*lines, last) if (found := _PROMPT.fullmatch(line))]
     text = tuple(line for line in lines if line.strip() and not _PROMPT.fullmatch(line))
-    if not lf or (last and not _PROMPT.fullmatch(last)) or not (prompts or text):
+    if (last and not _PROMPT.fullmatch(last)) or not (prompts or text):
         raise WireError(f"{raw[:60]!r} is no reply")
     told = prompts[-1] if prompts else None
     if told is not None:

@@ -6,7 +6,7 @@ Hazard     F-10 to F-14: flipped bits, cut or joined frames, garbage; a volume t
 Invariant  no number that is zero, or that the pump would round, is ever put into a command; a Safe frame comes
            out only if its CRC is right, cut by its length byte; no bytes make the decoder raise.
 Source     New Era wire specification, sections 2 to 6 and 11. No physical pump was attached.
-Tests      tests/unit/test_new_era_codec.py
+Tests      tests/unit/test_new_era_codec.py, tests/unit/test_new_era_codec_edges.py
 """
 
 from __future__ import annotations
@@ -203,11 +203,11 @@ class FrameDecoder:
 
     def _cut_basic(self) -> str | NeedData:
         """Cut at the ETX; ``""`` if another frame begins before it, or there is none in reach."""
-        end, again = self._held.find(ETX), self._held.find(STX, 1)
-        if 0 <= again < (end if end >= 0 else len(self._held)):
-            return ""
+        end = self._held.find(ETX)
         if end < 0:
             return NEED_DATA if len(self._held) <= _MAX_BASIC else ""
+        if STX in self._held[1:end]:
+            return ""
         text = bytes(self._held[1:end]).strip(_LINE_ENDS)
         del self._held[: end + 1]
         return text.decode("latin-1")

@@ -6,7 +6,7 @@ Invariant  ``NotGiven`` only where no RUN can have been carried out: a tag that 
            session, on a direct line, after a second of silence, with the counter at zero and no power-up
            possible; what cannot be told apart is counted in full.
 Source     docs/adr/0009, where each row of its table is one branch here. No physical pump was attached.
-Tests      tests/unit/test_new_era_cuts.py, test_new_era_evidence.py
+Tests      tests/unit/test_new_era_cuts.py, test_new_era_evidence.py, test_new_era_evidence_edges.py
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Hazard     F-24, F-25, S-24: a counter that was cleared, rolled over or reset ta
 Invariant  within one ``life`` the sum never decreases, and it rises by no more than the counter shows; a fall that
            no clear and no roll-over explains begins a new life, and is never a credit.
 Source     New Era wire specification, section 11; where it rolls over (after 9999) was not seen on a pump.
-Tests      tests/unit/test_new_era_meter.py
+Tests      tests/unit/test_new_era_meter.py, tests/unit/test_new_era_meter_edges.py
 """
 
 from __future__ import annotations
@@ -62,15 +62,18 @@ class Meter:
 
     def is_plausible(self, counter: Counter, at_ms: int) -> bool:
         """Whether the pump can have got from the last reading to this one; if not, ask it again."""
-        if self._last is None or (self._may_fall and counter.infused_nl <= self._last.infused_nl):
+        last = self._last
+        if last is None or (self._may_fall and counter.infused_nl <= last.infused_nl):
             return True
-        rise = counter.infused_nl - self._last.infused_nl
-        return 0 <= (rise if rise >= 0 else rise + ROLLS_AT_NL) <= self._most_since(at_ms, counter)
+        rise = counter.infused_nl - last.infused_nl
+        flowed = -(-self._fastest * max(0, at_ms - self._last_ms) // MS_PER_HOUR)
+        most = flowed + last.unit_nl + counter.unit_nl  # a unit at either end
+        return 0 <= (rise if rise >= 0 else rise + ROLLS_AT_NL) <= most
 
     def follow(self, counter: Counter, at_ms: int) -> bool:
         """Take in a reading if it is plausible; else it has to be asked for again."""
         rise, gone_ms = counter.infused_nl - self.counter_nl, at_ms - self._last_ms
-        if self._last is not None and 0 <= rise * MS_PER_HOUR <= self._fastest * gone_ms:
+        if 0 <= rise * MS_PER_HOUR <= self._fastest * gone_ms:
             self.counter_nl, self.total_nl = counter.infused_nl, self.total_nl + rise  # as nearly always
             self._last, self._last_ms, self._may_fall = counter, at_ms, False
         elif self.is_plausible(counter, at_ms):
@@ -90,13 +93,7 @@ class Meter:
     def _fall(self, last: Counter, counter: Counter, at_ms: int) -> None:
         if self._may_fall:
             self._base_nl += last.infused_nl
-        elif counter.infused_nl + ROLLS_AT_NL - last.infused_nl <= self._most_since(at_ms, counter):
-            self._base_nl += ROLLS_AT_NL
-        else:
+        elif not self.is_plausible(counter, at_ms):
             self.power_up()
-
-    def _most_since(self, at_ms: int, counter: Counter) -> int:
-        """The most that can have flowed since the last reading, with a unit at either end, nL."""
-        last_unit = 0 if self._last is None else self._last.unit_nl
-        flowed = -(-self._fastest * max(0, at_ms - self._last_ms) // MS_PER_HOUR)
-        return flowed + last_unit + counter.unit_nl
+        else:
+            self._base_nl += ROLLS_AT_NL

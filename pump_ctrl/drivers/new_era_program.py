@@ -6,7 +6,7 @@ Hazard     a phase that ends late or runs faster than the plan asks, a pause tha
 Invariant  a step's phases end when the step does, less than 1 s before it and never after it; the volume
            told is never above the step's, nor is the flow up to any instant, by one pump step or more.
 Source     New Era wire specification, sections 2, 8, 10; docs/adr/0009. No physical pump was attached.
-Tests      tests/unit/test_new_era_program.py
+Tests      tests/unit/test_new_era_program.py, tests/unit/test_new_era_program_edges.py
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ TAG_PHASE: Final = 41  # behind the stop: the program never gets there
 MOST_PHASES: Final = 39  # of a program, without its stop and the tag
 LONGEST_PAUSE_S: Final = 99
 MOST_RUN_NL: Final = 9_999_000  # one program must not make the counter roll over
-# Exchanges of a deliver, 19 to 34 ms each at 19200 baud: beside the phases, and for each rate phase and each pause.
-# On a pump whose phase 41 holds no tag yet there are 13 more.
-BESIDE, PER_RATE, PER_PAUSE, FIRST = 24, 9, 4, 13
+# Exchanges of a deliver at the most, 19 to 34 ms each at 19200 baud: beside the phases, and for each rate phase and
+# each pause that stands where another function did; two fewer where it stood already. On a pump whose phase 41 holds no
+# tag yet there are 13 more.
+BESIDE, PER_RATE, PER_PAUSE, FIRST = 24, 10, 5, 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def achievable_step(volume_nl: int, duration_ms: int, settings: PumpSettings) ->
         return 0, duration_ms
     told, fastest = _volume(volume_nl, settings.step_nl), fastest_nl_per_h(settings)
     exact = codec.up(_rate(told, duration_ms))
-    if told and exact <= fastest and _given(exact, duration_ms, settings.step_nl) == told:
+    if exact <= fastest and _given(exact, duration_ms, settings.step_nl) == told:
         return told, duration_ms
     rate = min(codec.down(volume_nl * MS_PER_HOUR // duration_ms), fastest)
     return _given(rate, duration_ms, settings.step_nl), duration_ms
@@ -146,15 +147,14 @@ def _pauses(seconds: int) -> list[PausePhase]:
 
 
 def exchanges(program: Program) -> int:
-    """How many exchanges a deliver of this program takes, on a pump that has a tag."""
+    """How many exchanges a deliver of this program takes at the most, on a pump that has a tag."""
     return BESIDE + sum(PER_RATE if isinstance(phase, RatePhase) else PER_PAUSE for phase in program.phases)
 
 
 def _told(step: Step, settings: PumpSettings) -> Step:
-    volume_nl, duration_ms = achievable_step(step.volume_nl, step.duration_ms, settings)
+    volume_nl, _ = achievable_step(step.volume_nl, step.duration_ms, settings)
     lost = step.volume_nl - volume_nl
-    share = max(0, step.basal_nl - lost) if step.kind is StepKind.BOLUS else step.basal_nl
-    return replace(step, volume_nl=volume_nl, duration_ms=duration_ms, basal_nl=share)
+    return replace(step, volume_nl=volume_nl, basal_nl=max(0, step.basal_nl - lost))
 
 
 def _rate(volume_nl: int, duration_ms: int) -> int:

@@ -4,7 +4,7 @@ Layer      drivers; imports ``base`` and ``errors`` only. Never reads a port, wa
 Hazard     F-10 to F-14: flipped bits, cut or joined frames, garbage, a babbling pump.
 Invariant  a frame comes out only if every byte of it was covered by its CRC; at most 4,096 bytes are held.
 Source     docs/reference-protocol.md, sections 1 to 3 and 5.
-Tests      tests/unit/test_reference_codec.py
+Tests      tests/unit/test_reference_codec.py, tests/unit/test_reference_codec_edges.py
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Layer      journal; imports the kernel only.
 Hazard     F-53: a journal that was cut off at its end, or whose older copy was put back.
-Tests      tests/unit/test_journal_damage.py, test_journal_disk.py
+Tests      tests/unit/test_journal_head.py, test_journal_damage.py, test_journal_disk.py
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def sync_directory(directory: Path) -> None:
     Raises:
         OSError: the disk refused.
     """
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:

@@ -1,7 +1,7 @@
 """What a line of the journal is: canonical JSON, sealed by its hash and chained to the line before.
 
 Layer      journal; imports the clock's protocol only. Touches no file.
-Tests      tests/unit/test_journal.py, tests/properties/test_journal_chain.py
+Tests      tests/unit/test_journal_line.py, test_journal.py, tests/properties/test_journal_chain.py
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class Chain:
 
     def seal(self, kind: str, data: Mapping[str, object], clock: Clock) -> tuple[Record, str, bytes]:
         """Make the next record, its hash and its line. ``follow`` it when it is written."""
-        text = canonical_json(data if isinstance(data, dict) else dict(data))
+        text = canonical_json(dict(data))
         boot_ms, boot_id, utc_ms = clock.boot_ms(), clock.boot_id(), clock.utc_ms()
         body = (
             f'{{"seq":{self.seq},"kind":{_quote(kind)},"boot_ms":{boot_ms},'
@@ -213,7 +213,7 @@ class Chain:
         Raises:
             BrokenChainError: its bytes were changed, or it does not belong here.
         """
-        seal = SEAL.fullmatch(line, max(0, len(line) - _SEAL_SIZE))
+        seal = SEAL.fullmatch(line[-_SEAL_SIZE:])
         body = line[:-_SEAL_SIZE] + b"}"
         if seal is None or sha256(body).hexdigest().encode() != seal[1]:
             raise BrokenChainError("its bytes do not give its hash: the line was changed or is no record")

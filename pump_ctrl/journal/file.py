@@ -4,7 +4,7 @@ Layer      journal; imports the kernel only.
 Hazard     F-48 to F-53: crashes at any system call, full disks, disks that lie once.
 Invariant  S-33: there is one writer. S-05: no record counts as written before fdatasync said so; after the first
            error none does.
-Tests      tests/unit/test_journal.py, tests/unit/test_journal_disk.py
+Tests      tests/unit/test_journal.py, test_journal_damage.py, test_journal_disk.py
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ from pump_ctrl.journal.reader import JournalReader
 ANCHOR_EVERY: Final = 1_000  # records
 ANCHORED_KINDS: Final = frozenset({"refill", "confirm"})
 TORN_TEXT: Final = 500  # bytes of a dropped tail that are kept in its record
+
+
+class HeldError(JournalError):
+    """Another process writes this journal."""
 
 
 class FileJournal:
@@ -153,7 +157,7 @@ class FileJournal:
         reader.require_whole()
         torn = reader.tail
         with self._latching("the end of the journal could not be put in order"):
-            if torn and reader.tail_is_record():
+            if reader.tail_is_record():
                 write_all(self._fd, b"\n")
                 torn = b""
             elif torn:
@@ -183,11 +187,12 @@ class FileJournal:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
-            raise refusal(
+            held = refusal(
                 self._path,
                 "another controller is writing it",
                 do_now="Ask that one (pump-ctrl status), or stop it before you start another.",
-            ) from err
+            )
+            raise HeldError(held.what, pump_state=held.pump_state, do_now=held.do_now) from err
         except OSError as err:
             raise refusal(self._path, f"it cannot be locked: {err.strerror}") from err
 

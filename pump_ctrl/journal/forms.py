@@ -3,7 +3,7 @@
 Layer      journal; imports the kernel only.
 Hazard     F-50, F-53: a journal whose chain is right and which another program wrote, taken for ours.
 Invariant  a record that does not fit its row is refused where the journal is taken up, before anything is sent.
-Tests      tests/unit/test_journal_forms.py, tests/fuzz ("journal, chain right")
+Tests      tests/unit/test_journal_forms.py, test_journal_taken_up.py, tests/fuzz ("journal, chain right")
 
 A row is ``name:type`` for each field, as its writer orders them. ``name?`` may be missing; a type with ``?`` may be
 null; ``[type]`` is a list, ``{type}`` an object with any keys; ``one|two`` is one of these words.
@@ -76,7 +76,7 @@ FORMS: Final[Mapping[str, str]] = MappingProxyType(
         "filling": "by:text filled_nl:whole residual_nl:whole found_nl:whole? expected_nl?:[whole] judgement?:text "
         "check?:text",
         "console": "id:text do:text *:said",
-        "told": "id:text exit:whole text:text",
+        "told": "id:text exit:whole text:text code?:text",
     }
 )
 # Tables and lists that have rows of their own; of a list the types in their order, the last ones may be missing.

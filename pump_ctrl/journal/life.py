@@ -4,7 +4,7 @@ Layer      journal; imports the kernel only.
 Hazard     a bounded hold that is too short, as nobody knows how long the process before was alive (ADR 0008); F-53, a
            journal that was put back with its head file from an older copy.
 Invariant  a file that is torn, missing, foreign or unreadable reads as None, and costs what no sign costs.
-Tests      tests/unit/test_life.py
+Tests      tests/unit/test_life.py, test_journal_signs.py, test_put_back.py
 
 ``NAME.alive`` is one line of fixed length, written in place: schema, boot id, boot-time ms with leading zeros, number
 and hash of the last record that was on disk, and the first half of the SHA-256 of what stands before it.
@@ -53,7 +53,7 @@ def life_path(journal: Path | str, suffix: str = ALIVE) -> Path:
 def read_life(journal: Path | str, suffix: str = ALIVE) -> Sign | None:
     """The last sign, or None where there is none that can be trusted."""
     try:
-        text = life_path(journal, suffix).read_bytes()[: _SIZE + 1].decode("ascii")
+        text = life_path(journal, suffix).read_bytes().decode("ascii")
     except (OSError, ValueError):
         return None
     found = _LINE.fullmatch(text)
@@ -94,7 +94,8 @@ class LifeFile:
         try:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
             sync_directory(self._path.parent)
-            if os.fstat(self._fd).st_size < _SIZE:
+            if os.fstat(self._fd).st_size != _SIZE:  # new, torn or foreign: it told nothing
+                os.ftruncate(self._fd, _SIZE)
                 self._put(_BLANK)
         except OSError as err:
             raise self._failed(err) from err

@@ -1,7 +1,7 @@
 """The journal's twin without a file, for runs in virtual time: same records, same chain.
 
 Layer      journal; imports the kernel only.
-Tests      tests/unit/test_journal.py, tests/properties/test_journal_chain.py
+Tests      tests/unit/test_journal.py, test_journal_line.py, tests/properties/test_journal_chain.py
 """
 
 from __future__ import annotations

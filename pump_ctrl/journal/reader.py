@@ -80,6 +80,16 @@ class JournalReader:
         except OSError as err:
             raise refusal(self._path, f"it cannot be read: {err.strerror or err}") from err
 
+    def kept(self) -> Iterator[Record]:
+        """``records``, and a last one that lacks only its end of line: whoever writes next gives it one.
+
+        Raises:
+            JournalError: as ``records``.
+        """
+        yield from self.records()
+        with suppress(BrokenChainError):
+            yield self.chain.check(self.tail)[0]
+
     def require_whole(self) -> None:
         """Refuse a file that holds no journal, or one whose end nothing vouches for.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -47,6 +48,7 @@ CUT_SHORT: Final = Answer(
     4,
     "The controller ended while it carried this out; it is not done again. What was given is in the "
     "reconciliation: pump-ctrl status",
+    "cut-short",
 )
 
 
@@ -81,7 +83,8 @@ class Desk:
         if record.kind == "console":
             self._known.setdefault(record.data["id"], CUT_SHORT)
         elif record.kind == "told":
-            self._known[record.data["id"]] = Answer(record.data["exit"], record.data["text"])
+            data = record.data
+            self._known[data["id"]] = Answer(data["exit"], data["text"], data.get("code", ""))
         else:
             self._fillings.hear(record)
 
@@ -99,21 +102,22 @@ class Desk:
 
     def _reply(self, heard: Heard) -> dict[str, Any]:
         if heard.verb == "status":
-            return {"exit": 0, "text": "", "status": self._status()}
+            return {"exit": 0, "code": "", "text": "", "status": self._status()}
         if heard.verb == "watch":
             self._console.watch(heard)
-            return {"exit": 0, "text": "watching", "status": self._status()}
+            return {"exit": 0, "code": "", "text": "watching", "status": self._status()}
         try:
             found = self._answer(heard.verb, heard.request)
         except PumpCtrlError as error:
-            found = Answer(error.exit_code, str(error))
-        return {"exit": found.exit, "text": found.text}
+            found = Answer.of(error)
+        return {"exit": found.exit, "code": found.code, "text": found.text}
 
     def _answer(self, verb: str, request: Mapping[str, Any]) -> Answer:
         if verb == "stop":
             return self._stop(request)
         if verb not in _VERBS:
-            raise NotAllowed(f"The console knows no {verb!r}.", do_now=f"Allowed: {', '.join(_VERBS)}.")
+            what, allowed = f"The console knows no {verb!r}.", f"Allowed: {', '.join(_VERBS)}."
+            raise NotAllowed(what, code="verb-unknown", do_now=allowed)
         if (known := self._known.get(request["id"])) is not None:
             if verb == "bolus":
                 self._runner.pressed()
@@ -122,20 +126,21 @@ class Desk:
             self._journal.append("console", dict(request))
         except JournalError as error:
             self._runner.raise_alarm("journal", str(error))  # which stops the pump
-            return Answer(error.exit_code, f"Nothing was given by it. {error}{self._fate}")
+            return Answer(error.exit_code, f"Nothing was given by it. {error}{self._fate}", error.code)
         self._known[request["id"]] = CUT_SHORT
         try:
             found = _VERBS[verb](self, request)
         except PumpCtrlError as error:
-            found = Answer(error.exit_code, f"{error}{self._fate}")
+            found = Answer.of(error, self._fate)
         self._keep(request["id"], found)
         return found
 
     def _keep(self, request_id: str, found: Answer) -> None:
         """The answer is written down, so that who asks again gets it again."""
         self._known[request_id] = found
+        code = {"code": found.code} if found.code else {}
         try:
-            self._journal.append("told", {"id": request_id, "exit": found.exit, "text": found.text})
+            self._journal.append("told", {"id": request_id, "exit": found.exit, "text": found.text, **code})
         except JournalError as error:
             self._runner.raise_alarm("journal", str(error))
 
@@ -159,6 +164,7 @@ class Desk:
                 4,
                 "STOP was sent and the pump did not confirm it; it is sent again until it does. If in doubt stop "
                 "the pump by hand or take its power away.",
+                "stop-unconfirmed",
             )
         return told_by("stop", heard) or Answer(0, "Stopped. The pump confirmed it.")
 
@@ -172,13 +178,13 @@ class Desk:
             return failed
         busy_ms = self._runner.busy_ms
         if found.exit == 3 and BUSY in found.text and busy_ms is not None:
-            return Answer(3, f"{found.text} {busy_words(-(-busy_ms // 1_000))} Ask again then.")
-        return Answer(3, f"{found.text}{self._what_now()}") if found.exit == 3 else found
+            return replace(found, text=f"{found.text} {busy_words(-(-busy_ms // 1_000))} Ask again then.")
+        return replace(found, text=f"{found.text}{self._what_now()}") if found.exit == 3 else found
 
     def _unwritten(self) -> Answer | None:
         """What is told of a request whose records could not be written."""
         failed = self._failed()
-        return Answer(5, f"Nothing was given by it: {failed[0]}{self._fate}") if failed else None
+        return Answer(5, f"Nothing was given by it: {failed[0]}{self._fate}", "journal") if failed else None
 
     def _failed(self) -> list[str]:
         """What is wrong with the journal, if it failed."""
@@ -198,7 +204,8 @@ class Desk:
     def _resume(self, request: Mapping[str, Any]) -> Answer:
         if "code" not in request:
             if self._runner.controller.state is State.WAITING:
-                raise NotAllowed(self._how_to_confirm("A restart has to be confirmed with its code."))
+                what = self._how_to_confirm("A restart has to be confirmed with its code.")
+                raise NotAllowed(what, code="confirm-needs-code")
             found = self._simple(request)
             if found.exit == 0:
                 self._held(False)
@@ -211,7 +218,7 @@ class Desk:
         except NotAllowed as error:
             if self._runner.controller.state is not State.WAITING or self._runner.guard.unsettled:
                 raise
-            raise NotAllowed(self._how_to_confirm(str(error))) from None
+            raise NotAllowed(self._how_to_confirm(str(error)), code=error.code) from None
         self._held(False)
         return Answer(0, f"Confirmed by {by}.{self._goes_on()}{self._moved(before)}")
 
@@ -287,7 +294,9 @@ class Desk:
     def _load(self, request: Mapping[str, Any]) -> Answer:
         new = self._shelf.signed(Path(_text(request, "plan")))
         if new.plan.sha256 != request.get("sha256"):
-            raise NotAllowed(f"{new.file} was changed while it was loaded.", do_now="Load it again.")
+            raise NotAllowed(
+                f"{new.file} was changed while it was loaded.", code="plan-changed", do_now="Load it again."
+            )
         in_force = self._runner.load(new.prescription, new.limits, _text(request, "by"))
         return Answer(
             0,

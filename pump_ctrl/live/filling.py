@@ -59,7 +59,8 @@ class Fillings:
         now = plan.reservoir.filled if filled is None else Volume.parse(filled)
         if not 0 < now.nl <= profile.capacity.nl:
             raise NotAllowed(
-                f"{now} is no fill of {profile.name}; allowed: above 0, at most {profile.capacity}."
+                f"{now} is no fill of {profile.name}; allowed: above 0, at most {profile.capacity}.",
+                code="fill-impossible",
             )
         measured = None if found == UNKNOWN else Volume.parse(found)
         before, left = self._before_nl(), self._runner.left_now()
@@ -86,4 +87,5 @@ def _told(noted: str, filling: Filling) -> Answer:
         return Answer(0, f"{noted} What was drawn out before was not compared: nobody measured it.")
     if not filling.off:
         return Answer(0, f"{noted} Check: {filling.check}.")
-    return Answer(3, f"{noted}\nNOTHING IS GIVEN NOW: {filling.check}.\n{advice('refill-discrepancy')}")
+    code = "refill-discrepancy"
+    return Answer(3, f"{noted}\nNOTHING IS GIVEN NOW: {filling.check}.\n{advice(code)}", code)

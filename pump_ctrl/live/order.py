@@ -106,7 +106,7 @@ def look(journal: Path) -> Past:
         return Past(None, [], [])
     reader = read_journal(journal)
     with understood(journal):
-        told = [record for record in ours(reader.records(), journal) if _of_a_plan(record)]
+        told = [record for record in ours(reader.kept(), journal) if _of_a_plan(record)]
         return Past(reader.about, plans_named(told), files_named(told, reader.about))
 
 

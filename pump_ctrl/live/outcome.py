@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pump_ctrl.errors import PumpCtrlError
 from pump_ctrl.journal import Record
 from pump_ctrl.safety.ask import readable
 from pump_ctrl.units import Volume
@@ -19,10 +20,19 @@ from pump_ctrl.units import Volume
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a client is told; ``exit`` is the exit status of the command line."""
+    """What a client is told; ``exit`` is the exit status of the command line.
+
+    ``code`` is empty where it was done; else one of ``errors.CODES``, the rule that denied a dose, or the alarm.
+    """
 
     exit: int
     text: str
+    code: str = ""
+
+    @classmethod
+    def of(cls, error: PumpCtrlError, more: str = "") -> Answer:
+        """An error as an answer, with ``more`` words."""
+        return cls(error.exit_code, f"{error}{more}", error.code)
 
 
 DONE: Final = Answer(0, "Done.")
@@ -30,6 +40,7 @@ NOT_KNOWN: Final = Answer(
     4,
     "It is not known whether the pump took it: no answer came. It counts as given. Do not ask again; pump-ctrl "
     "status tells what the pump says.",
+    "outcome-unknown",
 )
 
 
@@ -49,7 +60,7 @@ def told_by(request_id: str, records: Iterable[Record], verb: str = "") -> Answe
         if record.kind == "answer" and data["request"] in (request_id, verb):
             found = _of_answer(data["text"])
         elif record.kind == "bolus" and data["id"] == request_id and data["outcome"] == "refused":
-            found = Answer(3, f"Refused: {why(data)}. Nothing was given by it.")
+            found = Answer(3, f"Refused: {why(data)}. Nothing was given by it.", data["rule"])
         elif record.kind == "intent" and data["request"] == request_id:
             permit, steps, found = data["id"], data["steps"], NOT_KNOWN  # until its outcome is written
         elif record.kind == "outcome" and permit is not None and data["id"] == permit:
@@ -66,7 +77,11 @@ def why(bolus: Mapping[str, Any]) -> str:
 def _of_answer(text: str) -> Answer:
     before, _, reason = text.partition("refused: ")
     refused = reason and not before
-    return Answer(3, f"Refused: {reason}.") if refused else Answer(0, f"{text[:1].upper()}{text[1:]}.")
+    return (
+        Answer(3, f"Refused: {reason}.", "not-possible")
+        if refused
+        else Answer(0, f"{text[:1].upper()}{text[1:]}.")
+    )
 
 
 def _of_outcome(what: str, steps: list[Any]) -> Answer | None:

@@ -115,6 +115,7 @@ class Live:
             file = self.shelf.file_of(named[-1]) or f"the file of plan {named[-1][:12]}..."
             raise NotAllowed(
                 f"By this journal another plan is in force: {file}.",
+                code="plan-in-force-differs",
                 pump_state="Nothing was sent to the pump.",
                 do_now="Start with that one; then load this one: pump-ctrl load PLAN",
             )

@@ -86,6 +86,7 @@ class Shelf:
         if sha256 not in self._plans:
             raise NotAllowed(
                 f"The journal was also run with the plan {sha256[:12]}..., and its file was not found.",
+                code="plan-file-unknown",
                 do_now="Name it with --previous FILE, unchanged as it was signed.",
             )
 
@@ -98,6 +99,7 @@ class Shelf:
         if plan.previous not in self._plans:
             raise NotAllowed(
                 f"{plan.id} was written after another plan ({plan.previous[:12]}...).",
+                code="plan-file-unknown",
                 do_now="Name that plan's file with --previous FILE.",
             )
         return self._plans[plan.previous][1]
@@ -113,6 +115,7 @@ class Shelf:
         if plan.pump != self.profile.name:
             raise NotAllowed(
                 f"{plan.id} is for the pump {plan.pump}, this is {self.profile.name}.",
+                code="plan-of-other-pump",
                 do_now="Give the pump's own plan: no pump is run on another one's plan.",
             )
         try:
@@ -120,7 +123,7 @@ class Shelf:
             verify_approval(approval, plan, self._formulary, self.profile, self._previous(plan))
         except NotAllowed as error:
             how = f"{error.do_now} The command: {self._how_to_approve(file, plan)}"
-            raise NotAllowed(error.what, do_now=how) from None
+            raise NotAllowed(error.what, code=error.code, do_now=how) from None
         self._plans[plan.sha256] = (file, plan)
         return Signed(file, plan, self._prescribe(plan), limits_bytes(approval.limits))
 

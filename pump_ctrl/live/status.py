@@ -83,7 +83,7 @@ def _reservoir(runner: Runner, plan: DosingPlan) -> Status:
     low, high = runner.guard.left_by_now_nl
     filled = runner.guard.filled_nl
     least, most = max(0, filled - plan.reservoir.residual[1].nl - high), max(0, filled - low)
-    return {"low": least, "high": most, "alarm": plan.reservoir.alarm.nl}
+    return {"low": least, "high": most, "alarm": plan.reservoir.alarm.nl, "filled": filled}
 
 
 def _run(run: Run | None, plan: DosingPlan) -> Status | None:

@@ -48,7 +48,10 @@ def syringe_of(profile: PumpProfile) -> Syringe:
     """
     if profile.syringe is None:
         raise NotAllowed(
-            f"{profile.name} is no syringe pump.", pump_state=_UNTOLD, do_now="pump-ctrl pumps lists them."
+            f"{profile.name} is no syringe pump.",
+            code="no-syringe-pump",
+            pump_state=_UNTOLD,
+            do_now="pump-ctrl pumps lists them.",
         )
     return profile.syringe
 
@@ -65,6 +68,7 @@ def tell(profile: PumpProfile, link: Link, address: int) -> Told:
     if not isinstance(driver, TakesSyringe):
         raise NotAllowed(
             f"The driver of {profile.protocol} pumps sets no syringe.",
+            code="syringe-unsettable",
             pump_state=_UNTOLD,
             do_now=f"Set it at the pump itself: {profile.capacity}, diameter {mm(syringe.diameter_um)}.",
         )
@@ -96,6 +100,7 @@ def tell(profile: PumpProfile, link: Link, address: int) -> Told:
 def _runs() -> NotAllowed:
     return NotAllowed(
         "The pump runs; a syringe is told to a pump that stands still only.",
+        code="pump-runs",
         pump_state=_UNTOLD,
         do_now="Let it end or stop it (at the pump, or pump-ctrl stop and then end the controller), and look again.",
     )

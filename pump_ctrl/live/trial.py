@@ -62,6 +62,7 @@ def trial_of(port: str, about: Mapping[str, Any] | None) -> Trial | None:
         if kept is not None:
             raise NotAllowed(
                 "This journal was begun on a simulated pump (sim:).",
+                code="journal-of-other-port",
                 do_now="Use another journal for a real port.",
             )
         return None
@@ -76,7 +77,11 @@ def trial_of(port: str, about: Mapping[str, Any] | None) -> Trial | None:
         return Trial(speed, host.boot_ms(), host.utc_ms())
     if kept is None or kept["speed"] != speed:
         now = "a real pump" if kept is None else f"sim:?speed={kept['speed']}"
-        raise NotAllowed(f"This journal was begun on {now}.", do_now="Use another journal for this port.")
+        raise NotAllowed(
+            f"This journal was begun on {now}.",
+            code="journal-of-other-port",
+            do_now="Use another journal for this port.",
+        )
     return Trial(kept["speed"], kept["boot_ms"], kept["utc_ms"])
 
 

@@ -39,7 +39,7 @@ from pump_ctrl.safety.permits import WRITE_MS, Permits
 from pump_ctrl.safety.reconcile import Reconciliation, reconcile
 from pump_ctrl.safety.rules import judge
 from pump_ctrl.safety.state import PLAN_TOLERANCE_MS, LifeSign
-from pump_ctrl.safety.watchdog import Remedy, Watch
+from pump_ctrl.safety.watchdog import Action, Remedy, Watch
 from pump_ctrl.safety.windows import judge_load
 
 FOREIGN: Final = (
@@ -158,7 +158,7 @@ class GuardedPump:
         on to its end, because a hold could be asked for (D-14).
         """
         known = self._known
-        if known.latch is None and not known.waiting and self._state.board.quiet:
+        if known.latch is None and self._state.board.quiet:
             return False, self.may_hold  # nearly always
         inhibited = self.inhibitions
         forbidden = (Purpose.HOLD if self._known.waiting else Purpose.BASAL) in inhibited
@@ -275,10 +275,9 @@ class GuardedPump:
 
     def _say_limits(self, denials: tuple[Denial, ...]) -> None:
         """Limits that cannot be used have an alarm: what they refuse once they refuse until somebody signs anew."""
-        for denial in denials:
-            if denial.rule.startswith("limits-") and not self._stranger():  # which has an alarm of its own
-                self._known.alarm("limits", "raised", denial.detail)
-                return
+        why = next((denial.detail for denial in denials if denial.rule.startswith("limits-")), None)
+        if why is not None and not self._stranger():  # which has an alarm of its own
+            self._known.alarm("limits", "raised", why)
 
     def _too_late(self, at: int) -> Denied | None:
         """What may have changed while the intent was written."""
@@ -307,6 +306,7 @@ class GuardedPump:
             outcome = self._stop(f"{why}, again")
             if self._stop_open:
                 self.lookout.cut("two STOPs were not acknowledged")
+        self._tell()  # what its answer shows, whose only remedy has just been sent
         return outcome
 
     def _stop(self, why: str) -> Outcome:
@@ -402,9 +402,10 @@ class GuardedPump:
             JournalError: it could not be written.
         """
         if permit_id not in self._state.unsettled:
-            raise NotAllowed(f"No unsettled command {permit_id:x}.", do_now="Look at the reconciliation.")
+            what = f"No unsettled command {permit_id:x}."
+            raise NotAllowed(what, code="no-such-command", do_now="Look at the reconciliation.")
         if not by or not reason:
-            raise NotAllowed("A resolve needs a name and a reason.")
+            raise NotAllowed("A resolve needs a name and a reason.", code="no-name-or-reason")
         self._known.must_write("resolve", {"id": permit_id, "by": by, "reason": reason})
 
     def refill(
@@ -445,9 +446,10 @@ class GuardedPump:
         Raises:
             JournalError: it could not be written.
         """
-        offered, fault = _offered(limits)
-        if offered is None:
-            return _denied(*(fault or ("limits-missing", "no limits")))
+        try:
+            offered = parse_limits(limits)
+        except LimitsError as error:
+            return _denied("limits-invalid", error.what)
         if (denial := judge_load(offered, self._view(), self._now())) is not None:
             return Denied((denial,))
         self._adopt(offered, by, plan_ms)
@@ -541,26 +543,27 @@ class GuardedPump:
 
         Raises:
             NotAllowed: another code, nobody's name, nothing said about the last 24 h, limits that cannot be
-            used, a time off where that is known.
+            used, a pump that nobody has identified, a time off where that is known.
             JournalError: it could not be written.
         """
         self._may_confirm(by, code, given)
         utc_ms, known = self._clock.utc_ms(), self.elapsed_known
         if off_ms is not None and known:
-            raise NotAllowed("It is known how long the host was off.", do_now="Confirm without that.")
+            what = "It is known how long the host was off."
+            raise NotAllowed(what, code="time-off-known", do_now="Confirm without that.")
         if off_ms is not None:
             utc_ms += off_ms - self._ahead_ms
         elif not known:
             if self._ahead_ms < -PLAN_TOLERANCE_MS:
                 raise NotAllowed(
                     "The host's clock is behind what is known to have gone by, so it cannot tell how long it was off.",
+                    code="clock-behind",
                     do_now="Set it right, or say how long: --off DURATION.",
                 )
             off_ms = max(0, self._ahead_ms)
         self._adopt(self._offered, by, None)
         times = {"plan_ms": plan_ms, "off_ms": off_ms, "utc_ms": utc_ms}
-        pump = self._state.pump if self._identity is None else _fingerprint(self._identity)
-        told = None if given is None else dict(given)
+        pump, told = _fingerprint(self._identity), None if given is None else dict(given)
         self._known.must_write("confirm", {"by": by, "code": code, "pump": pump, "given": told, **times})
         self._known.waiting = False
 
@@ -575,30 +578,39 @@ class GuardedPump:
 
     def _may_confirm(self, by: str, code: str, given: Mapping[str, int] | None) -> None:
         if not by:
-            raise NotAllowed("A confirm needs a name.")
+            raise NotAllowed("A confirm needs a name.", code="no-name")
         if self._fault is not None:
-            raise NotAllowed(f"{self._fault[1]}.", do_now="Give limits that can be used.")
+            what = f"{self._fault[1]}."
+            raise NotAllowed(what, code=self._fault[0], do_now="Give limits that can be used.")
         if why := self._stranger():  # a journal keeps its pump
             raise NotAllowed(
                 f"Pump and journal do not belong together: {why}.",
+                code="journal-older" if why == FOREIGN else "wrong-pump",
                 pump_state="It gets nothing but STOP.",
                 do_now="Connect the pump that was confirmed, or begin another journal and say what was given.",
             )
+        if self._identity is None:
+            what = "Nobody has asked the pump who it is."
+            raise NotAllowed(what, code="pump-unidentified", do_now="Connect it, and start again.")
         if code != self.reconciliation().code:
-            raise NotAllowed("The code is not that of the present reconciliation.", do_now="Read it again.")
+            what = "The code is not that of the present reconciliation."
+            raise NotAllowed(what, code="stale-code", do_now="Read it again.")
         if self._state.confirmed:
             return
         if given is None:
-            raise NotAllowed("A new journal needs to know what was given in the last 24 h.")
+            what = "A new journal needs to know what was given in the last 24 h."
+            raise NotAllowed(what, code="last-day-unsaid")
         counted = 0 if self._intake.status is None else self._intake.status.delivered_nl
         if counted and not any(given.values()):
             raise NotAllowed(
                 f"The pump's counter stands at {counted} nL, so it was used before.",
+                code="pump-used",
                 do_now="Say what was given in the last 24 h.",
             )
-        if self._identity is not None and self._identity.used and not any(given.values()):
+        if self._identity.used and not any(given.values()):
             raise NotAllowed(
                 "The pump holds a command that another journal told it, so it was used before.",
+                code="pump-used",
                 do_now="Say what was given in the last 24 h.",
             )
 
@@ -633,23 +645,27 @@ class GuardedPump:
 
     def _act(self) -> None:
         """Carry out what watchdog and lookout want: alarms first, then at most one STOP, then the power cut."""
-        if not self._known.actions:
+        if not (actions := self._tell()):
             return
+        stopping = {Remedy.STOP, Remedy.CUT} if self.may_hold else {Remedy.STOP, Remedy.CUT, Remedy.HOLD}
+        if why := next((action.code for action in actions if action.remedy in stopping), None):
+            self.stop(f"watchdog: {why}")
+        goes_on = next((action.detail for action in actions if action.remedy is Remedy.CUT), None)
+        if self.lookout is not None and goes_on is not None:
+            self.lookout.cut(goes_on)
+
+    def _tell(self) -> list[Action]:
+        """Raise the alarms whose condition holds, and end those whose condition does not; what else is wanted."""
         actions, self._known.actions = self._known.actions, []
         if self._state.board.quiet:
             for action in actions:
                 if action.holds:
                     break
             else:
-                return  # nearly always: no alarm is active, and nothing is said but that none holds
+                return []  # nearly always: no alarm is active, and nothing is said but that none holds
         for action in actions:
             self._known.alarm(action.code, "raised" if action.holds else "gone", action.detail)
-        stopping = {Remedy.STOP, Remedy.CUT} if self.may_hold else {Remedy.STOP, Remedy.CUT, Remedy.HOLD}
-        if why := next((action.code for action in actions if action.remedy in stopping), None):
-            self.stop(f"watchdog: {why}")
-            self._known.actions.clear()
-        if self.lookout is not None and (goes_on := [a.detail for a in actions if a.remedy is Remedy.CUT]):
-            self.lookout.cut(goes_on[0])
+        return actions
 
 
 def _offered(limits: bytes | None) -> tuple[Limits | None, tuple[str, str] | None]:

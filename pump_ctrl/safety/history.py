@@ -5,7 +5,7 @@ Hazard     a dose forgotten by a restart, a lost answer, a counter reset, a cloc
            be.
 Invariant  for every window the content is at least what flowed in it (S-03); nothing but proof lowers it
            (S-04).
-Tests      tests/safety/test_history.py, tests/properties/test_history_oracle.py
+Tests      tests/safety/test_history*.py, test_cleared_counters.py, tests/properties/test_history_oracle.py
 
 Basal is one motor's rate (basal.py); boluses and the like are doses that add up (lanes.py).
 """
@@ -47,6 +47,7 @@ class History:
         self._basal = Basal()
         self._lanes = Lanes()
         self._terms: list[Term] | None = None
+        self._allowed: list[Term] = []
         self._most, self._since = 0, FAR_PAST  # no more than this (zL) up to then
         self._anchor: Anchor | None = None
         self._read: tuple[int, int] | None = None  # instant and counter of the last reading
@@ -155,6 +156,11 @@ class History:
         self._lanes.add(block(key, volume, start, end))
         self._terms = None
 
+    def named(self, mix: Mix) -> None:
+        """What was proven before any fluid was known counts by this one."""
+        self._lanes.named(mix)
+        self._terms = None
+
     def lock(self, at: int) -> None:
         """Patient requests wait for the lockout from ``at`` on, as after a bolus."""
         self._lanes.lock(at)
@@ -178,7 +184,6 @@ class History:
             self._peak(now)
             self._basal.forget(before)
             self._lanes.forget(before)
-            self._terms = None
 
     # What rules ask.
 
@@ -214,11 +219,11 @@ class History:
 
     def flowed_zl(self, start: int, end: int) -> int:
         """The same, zL."""
-        return content(self._terms or self._volume(), start, end)
+        return content(self._volume(), start, end)
 
     def growth(self, now: int) -> tuple[int, int]:
         """How fast the most that can have flowed grows at ``now``, zL/ms, and until when it grows just so."""
-        return growth(self._terms or self._volume(), now)
+        return growth(self._volume(), now)
 
     def surely_nl(self, start: int, end: int) -> int:
         """Least that must have flowed on a healthy pump since the last command, nL: what is sure, whenever each
@@ -236,9 +241,8 @@ class History:
         if self._edges or not sent:
             return False
         least = self.surely_nl(sent[0], now)
-        most = -(
-            -content(self._permitted(), sent[0], now) // ZL_PER_NL
-        )  # what nobody permitted proves nothing
+        # what nobody permitted proves nothing
+        most = -(-content(self._permitted(), sent[0], now) // ZL_PER_NL)
         return least - grain_nl <= counter_nl <= most + grain_nl + self._last_ahead // ZL_PER_NL
 
     def may_flow_after(self, now: int) -> int:
@@ -323,7 +327,7 @@ class History:
         if (
             narrows
             and counted < most
-            and counted + content(self._terms or self._volume(), since, FAR if self._edges else at) < most
+            and counted + content(self._volume(), since, FAR if self._edges else at) < most
         ):
             self._most, self._since, self._spent = counted - self._ahead, since, False
             self._tally = (counter, 0)
@@ -366,18 +370,17 @@ class History:
 
         None where that depends on more than the time.
         """
-        if self._read is None or self._edges or self._spent or self.beyond:
+        if self._read is None or self._edges or self._strayed:
             return None
         from_counter, permitted = self._tally
-        flowed = content(self._terms or self._volume(), self._read[0], at)
+        flowed = content(self._volume(), self._read[0], at)
         return (from_counter + 2 * grain_nl) * ZL_PER_NL + permitted + flowed
 
     def _compared(self, last: tuple[int, int], at: int, counter: int, grain_nl: int) -> tuple[int, int]:
         """All that was permitted since the tally began, and what a counter shows beyond it; zL."""
         from_counter, allowed = self._tally
         since, counted = last
-        terms = self._permitted() if self.beyond else self._terms or self._volume()
-        allowed += content(terms, since, FAR if self._edges else at)
+        allowed += content(self._permitted(), since, FAR if self._edges else at)
         if self._spent:  # several runs may have flowed one after the other, unseen
             allowed += sum(run.volume for run in self._basal.runs)
         over = (counter - from_counter + grain_nl) * ZL_PER_NL - allowed
@@ -388,11 +391,12 @@ class History:
     @property
     def high_nl(self) -> int:
         """Most that was given since the journal began, with everything that may still flow."""
-        return max(self.low_nl, self.most_nl(FAR))
+        return self.most_nl(FAR)
 
     def most_nl(self, at: int) -> int:
-        """Most that was given up to ``at``."""
-        return -(-self._most_at(at) // ZL_PER_NL)
+        """Most that was given up to ``at``: never less than what a counter has proven, whatever time off was told."""
+        most = -(-self._most_at(at) // ZL_PER_NL)
+        return most if most > self.low_nl else self.low_nl
 
     def _most_at(self, at: int) -> int:
         """What was told, and by how much the pump may be ahead of that, zL."""
@@ -405,18 +409,26 @@ class History:
             doses = (dose.amount for dose in self._lanes.live if dose.start > self._edges[-1])
             return self._most + sum(runs) + sum(doses)
         at = FAR if self._edges else at  # without elapsed time all that is under way may have flowed
-        flow = content(self._terms or self._volume(), self._since, at)
+        flow = content(self._volume(), self._since, at)
         return self._most + flow - self._basal.over(flow, self._since, at)
 
     def _volume(self) -> list[Term]:
         """Everything as volumes. Curves change in place: the list lasts until one comes or goes."""
         if self._terms is None:
-            self._terms = self._basal.terms + self._lanes.terms(BEFORE)
+            self._allowed = self._terms = self._basal.terms + self._lanes.terms(BEFORE)
+            if self._strayed:
+                self._allowed = self._basal.terms + self._lanes.terms(BEFORE, BEYOND)
         return self._terms
 
     def _permitted(self) -> list[Term]:
         """The same without what nobody permitted."""
-        return self._basal.terms + self._lanes.terms(BEFORE, BEYOND)
+        self._volume()
+        return self._allowed
+
+    @property
+    def _strayed(self) -> bool:
+        """Whether anything is remembered that nobody permitted."""
+        return any(account == BEYOND for account, _ in self._lanes)
 
     # Time.
 

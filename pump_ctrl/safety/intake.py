@@ -5,7 +5,7 @@ Hazard     a repeated or late status that is taken for the present (F-15); a cou
 Invariant  a counter goes into a record only if the status is news, with when it was asked for; the watchdog sees
            every status before its counter changes what is known. One that is not looked at in full lies within
            bounds in which that look would find nothing.
-Tests      tests/safety/test_guard_told.py, test_disagreement.py, test_guard.py, test_calm.py
+Tests      tests/safety/test_intake.py, test_guard_told.py, test_disagreement.py, test_guard.py, test_calm.py
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Intake:
 
     Attributes:
         capabilities: of the pump that was identified; None before that.
-        status: the last news, or what repeats it; None before the first.
-        heard_ms: boot time at which ``status`` was first heard.
+        status: the last news; None before the first.
+        heard_ms: boot time at which ``status`` was heard.
 
     Args:
         known: what is written and known, and the time.
@@ -70,6 +70,7 @@ class Intake:
         self._counted: tuple[int, int, int] | None = None
         self._asked_at = 0  # boot ms at which the last status that was news was asked for
         self._watchdog: Watchdog | None = None
+        self._knows_step = False  # the watchdog was made when there were limits
         self._calm: Calm | None = None
 
     # A status by itself.
@@ -237,10 +238,13 @@ class Intake:
         It was asked for at ``since`` (boot ms), or in the last of several exchanges that began then (D-01).
         """
         last, (boot_ms, now, certain) = self.status, moment
-        if last is None or status.tick != last.tick or status.epoch != last.epoch:
-            self.heard_ms = boot_ms  # a status that is repeated is no news
-        self.status, self._calm = status, None
-        watchdog, state = self._watchdog or self._watching(), self._state
+        # One that is repeated is no news; an older one is not what the next is measured by, or that was news (F-15).
+        if last is None or status.tick > last.tick or status.epoch != last.epoch:
+            self.status, self.heard_ms = status, boot_ms
+        self._calm = None
+        watchdog, state = self._watchdog if self._knows_step else None, self._state
+        if watchdog is None:
+            watchdog = self._watching()
         if last is None and state.reset_since(status):
             self._known.actions += UNSEEN_RESET
         asked = now if since is None else now - max(0, min(boot_ms - since, EXCHANGE_MS))
@@ -253,8 +257,10 @@ class Intake:
             self._known.actions += watchdog.status(status, now, most, history.surely_nl, asked)
 
     def _watching(self) -> Watchdog:
-        if self._watchdog is None:
-            limits = self._state.limits or self._offered
-            step = 1 if limits is None else limits.pump.grain_nl
-            self._watchdog = Watchdog(self._watch, step, self._known.now())
-        return self._watchdog
+        """It compares in the pump's steps, which limits tell: with the first ones it begins anew."""
+        watchdog, limits = self._watchdog, self._state.limits or self._offered
+        if watchdog is None or (limits is not None and not self._knows_step):
+            self._knows_step = limits is not None
+            step_nl = 1 if limits is None else limits.pump.grain_nl  # nothing is commanded without limits
+            self._watchdog = watchdog = Watchdog(self._watch, step_nl, self._known.now())
+        return watchdog

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pump_ctrl.clock import Clock
 from pump_ctrl.errors import JournalError
-from pump_ctrl.safety.alarms import RECURRING
+from pump_ctrl.safety.alarms import RECURRING, ROWS
 from pump_ctrl.safety.ask import IntentLog
 from pump_ctrl.safety.curve import ZL_PER_NL
 from pump_ctrl.safety.state import State
@@ -106,10 +106,16 @@ class Known:
             raise JournalError(f"A {kind} record could not be written; nothing was changed.")
 
     def alarm(self, code: str, what: str, detail: str) -> None:
-        """An alarm's condition holds (``raised``) or has ``gone``; a raised one is active even if not written."""
+        """An alarm's condition holds (``raised``) or has ``gone``; a raised one is active even if not written.
+
+        Raises:
+            KeyError: no such row in the table. Nothing was written: no later process could read it.
+        """
         board = self.state.board
         if board.holds(code) is (what == "raised"):
             return  # nothing new
+        if code not in ROWS:
+            raise KeyError(code)
         if code == LOW and what == "gone" and self.state.runs_low:
             return  # the pump does not tell it, the ledger does
         data = {"code": code, "what": what, "detail": detail, "by": ""}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pump_ctrl.safety.ask import Purpose
 from pump_ctrl.safety.curve import FAR_PAST, LEAF, Curve, Term
 from pump_ctrl.safety.doses import Dose, Key
+from pump_ctrl.safety.limits import Mix
 
 Pair = tuple[Curve, Curve]  # early, late
 
@@ -81,6 +82,13 @@ class Lanes:
         if dose.stop != stop:
             self._note_end(dose, stop, -1)
             self._note_end(dose, dose.stop, 1)
+
+    def named(self, mix: Mix) -> None:
+        """What was added before any fluid was known counts by this one."""
+        for dose in [dose for dose in self.doses if not dose.key[1]]:
+            self._put(dose, -1)
+            dose.key = (dose.key[0], mix)
+            self._put(dose, 1)
 
     def lock(self, at: int) -> None:
         """Patient requests wait for the lockout from ``at`` on, as after a bolus."""

@@ -37,9 +37,9 @@ def reconcile(
     offered: Limits | None,
     *,
     elapsed_known: bool,
-    ahead_ms: int = 0,
-    nameless: bool = False,
-    odd: bool = False,
+    ahead_ms: int,
+    nameless: bool,
+    odd: bool,
 ) -> Reconciliation:
     """The reconciliation of ``state``; ``offered`` are the limits that a confirm would put in force.
 

@@ -5,7 +5,7 @@ Layer      safety, pure: no clock, no I/O. ``apply`` is the only way to change i
 Hazard     a state in memory that the journal cannot rebuild; a window that ages by a clock that restarted.
 Invariant  S-26: replaying any prefix of the journal gives the state that was in force when its last record was
            written.
-Tests      tests/safety/test_state.py, tests/properties/test_history_oracle.py
+Tests      tests/safety/test_state.py and test_state_*.py, tests/properties/test_history_oracle.py
 
 Guard time: boot-time ms plus an offset, so that it runs on from boot to boot. Over a host reboot it stands
 still until elapsed time is known from the pump's tick or from a person; then what lies before the reboot is
@@ -15,7 +15,7 @@ moved back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from pump_ctrl.drivers.base import Permit, PumpStatus
@@ -33,7 +33,7 @@ PLAN_TOLERANCE_MS: Final = 2_000  # a confirm that moves plan time by more opens
 LATE_MS: Final = 2_000  # a status that was on its way for longer is an old one
 TICK_TRUST: Final = (95, 100)  # a pump's clock may be so slow or fast (S-28, D-16, F-47)
 _PURPOSES: Final = {purpose.value: purpose for purpose in Purpose}
-EMPTY_PATH: Final = Path(0, 0, (Front((), 0, 0),))
+EMPTY_PATH: Final = Path(0, 0, (Front((), 0, 0),))  # of no fluid that is known, until limits name it
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ class State:
         self.runs_low = False  # since this fill no more than the alarm volume was surely left
         # So much may still be asked for before that can be so, nL, unless more left than was: looked at again then.
         self._spare_nl, self._beyond = 0, 0
-        self._unnamed_fill = False
+        # A refill was told since the journal began; the last one named no fluid.
+        self._refilled = self._unnamed_fill = False
         self._offset = 0
         self._edge: int | None = None  # guard time of the reboot since when elapsed time is not known
         self._plan: tuple[int, int] | None = None  # guard time, plan time
@@ -196,21 +197,32 @@ class State:
         other = old is None or old.plan_sha256 != new.plan_sha256
         low, high = self._filled_at(at)
         if old is None:
-            first = new.path_fluid or new.reservoir_fluid  # a path that is said to be empty counts as filled
-            self.path = Path(0, 0, (Front(first, 0, 0),))
-            self.fill = (new.fill_nl, 0, 0)
+            self._first(new)
         fronts = self.path.fronts
         if new.path_fluid and not any(front.mix == new.path_fluid for front in fronts):
             self.path = self.path.filled(new.path_fluid, low, high)
         filled = self.path.filled(new.reservoir_fluid, low, high)
         self.path = Path(new.tip_lo_nl, new.tip_hi_nl, filled.fronts)
         self._unnamed_fill = False
+        # What a sensor has proven before the first limits counts by the strongest fluid that they name.
+        self.history.named(self._tip)
         if other:
             self._new_path(at)
             self._plan = None
-            self.loaded_at = at if old is not None else FAR_PAST
+            self.loaded_at = FAR_PAST if old is None else at
         if data["plan_ms"] is not None:
             self._plan = (at, data["plan_ms"])
+
+    def _first(self, new: Limits) -> None:
+        """The first limits say what path and reservoir hold, but for what a refill has told before them."""
+        told = self.path.fronts[1:]
+        # A path that is said to be empty counts as filled.
+        first = new.path_fluid or self.path.newest or new.reservoir_fluid
+        self.path = replace(self.path, fronts=(Front(first, 0, 0),))
+        for front in told:
+            self.path = self.path.filled(front.mix, 0, 0)
+        if not self._refilled:
+            self.fill = (new.fill_nl, 0, 0)
 
     def _filled_at(self, at: int) -> tuple[int, int]:
         """Volume bounds when the present fluid went in: at the last refill that named none, else now."""
@@ -264,8 +276,12 @@ class State:
             self._not_given(data["id"])
         self._reading(at, data)
         if data["what"] == "given" and self.limits is not None:
-            tip = self.path.only or self.path.tip(self.history.low_nl, self.history.high_nl)
-            self.history.outrun(data["id"], at, data["lo"], self.limits.pump.grain_nl, tip)
+            self.history.outrun(data["id"], at, data["lo"], self.limits.pump.grain_nl, self._tip)
+
+    @property
+    def _tip(self) -> Mix:
+        """By what counts that nobody permitted: any fluid that has not surely left may have come to the tip by it."""
+        return self.path.only or self.path.tip(self.history.low_nl, FAR)
 
     def _not_given(self, permit_id: int) -> None:
         """Proof that the permit gave nothing: its request may be asked again."""
@@ -340,10 +356,9 @@ class State:
         since = since if since < at else at
         self._by_tick(since, at, data)
         since = since if self._edge is None else max(since, self._edge + 1)  # it was asked in this boot
-        tip = self.path.only or self.path.tip(self.history.low_nl, self.history.high_nl)
         grain = self.limits.pump.grain_nl
         narrows = not data.get("runs", False)  # one without ticks of its own may tell an old counter then
-        self.history.reading(since, at, data["epoch"], data["counter"], grain, tip, narrows=narrows)
+        self.history.reading(since, at, data["epoch"], data["counter"], grain, self._tip, narrows=narrows)
 
     def _by_tick(self, since: int, at: int, data: Data) -> None:
         """The pump's own time between two readings, each taken somewhere within its exchange."""
@@ -359,7 +374,7 @@ class State:
 
     def _refill(self, at: int, data: Data) -> None:
         self.fill = (data["fill_nl"], self.history.low_nl, self.history.most_nl(at))
-        self._unnamed_fill = data["fluid"] is None
+        self._refilled, self._unnamed_fill = True, data["fluid"] is None
         if data["fluid"] is not None:
             mix: Mix = tuple(sorted((drug, pg_per_ml) for drug, pg_per_ml in data["fluid"].items()))
             self.path = self.path.filled(mix, self.fill[1], self.fill[2])
@@ -399,9 +414,8 @@ class State:
         kept = [] if data["anew"] else [mark for mark in self.sightings if at - mark.at <= MEMORY_MS]
         self.sightings = [*kept, Mark(since, until, data["nl"], data["origin"], data["most"])]
         if data["extra"]:
-            tip = self.path.only or self.path.tip(self.history.low_nl, self.history.high_nl)
             start = min(since, data["extra_from"] + self._offset)
-            self.history.measured(data["extra"], start, until, tip)
+            self.history.measured(data["extra"], start, until, self._tip if self.limits is not None else ())
         if data["run"]:
             self._running(at)
 

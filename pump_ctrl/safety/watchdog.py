@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import StrEnum, auto
 from functools import lru_cache
 from typing import Final
 
@@ -24,10 +24,10 @@ from pump_ctrl.drivers.base import PumpState, PumpStatus
 class Remedy(StrEnum):
     """What has to be done beside the alarm."""
 
-    NOTHING = "nothing"
-    STOP = "stop"
-    HOLD = "hold"  # stop, unless the plan has a bounded hold: then what runs goes on to its end
-    CUT = "cut"  # stop again, and take the pump's power away where something can
+    NOTHING = auto()
+    STOP = auto()
+    HOLD = auto()  # stop, unless the plan has a bounded hold: then what runs goes on to its end
+    CUT = auto()  # stop again, and take the pump's power away where something can
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ class Watchdog:
         """The pump said how it is; it was ``asked`` then, None: nobody knows, or just now.
 
         ``commanded_nl`` is the most that can have flowed since ``compares_from``, None where nobody can tell;
-        ``least_nl`` the least that must have between two instants, asked for only where the counter is behind
-        the most, and left out where both are the same.
+        ``least_nl`` the least that must have between two instants, asked for only where the counter does not agree
+        with the most, and left out where both are the same.
         """
         last = self._last
         reset = last is not None and status.epoch != last.epoch
@@ -163,11 +163,12 @@ class Watchdog:
         self, status: PumpStatus, now: int, asked: int, counted: int, most_nl: int, least_nl: Least | None
     ) -> Sequence[Action]:
         """Commanded against counted since then, of which there is enough."""
-        off, due = self._off(most_nl), most_nl
+        off = self._off(most_nl)
         if counted > 0 and -off <= counted - most_nl <= off:  # nearly always: nothing else can be found below
             self._restart(status, now, asked)
             return _HEALTHY
-        if least_nl is not None and (counted == 0 or most_nl - counted > off):
+        due = most_nl
+        if least_nl is not None:
             due = least_nl(self._read_by, asked) if asked > self._read_by else 0
         ms = now - self._read_by
         actions = self._under(counted, due, now) + self._differs(counted, most_nl, off, due, ms)
@@ -177,20 +178,17 @@ class Watchdog:
 
     def _off(self, commanded_nl: int) -> int:
         """By how much a counter may differ."""
-        by_steps, by_share = self._off_nl, self._watch.off_percent * commanded_nl // 100
-        return by_steps if by_steps > by_share else by_share
+        return max(self._off_nl, self._watch.off_percent * commanded_nl // 100)
 
     def _differs(self, counted: int, most_nl: int, off: int, due_nl: int, ms: int) -> list[Action]:
         """More than can have flowed, or less than must have, of which there has to be enough to tell.
 
-        ``off`` is by how much the counter may differ from ``most_nl``.
+        ``off`` is by how much the counter may be ahead of ``most_nl``.
         """
         if counted - most_nl > off:
             detail = f"{most_nl} nL commanded, {counted} nL counted in {ms} ms"
             return [Action(code, True, detail, Remedy.STOP) for code in ("disagreement", "over-delivery")]
-        if due_nl != most_nl:
-            off = self._off(due_nl)
-        if due_nl >= self._enough_nl and due_nl - counted > off:
+        if due_nl >= self._enough_nl and due_nl - counted > self._off(due_nl):
             detail = f"{due_nl} nL commanded, {counted} nL counted in {ms} ms"
             return [Action("disagreement", True, detail, Remedy.HOLD)]
         return [_AGREES]

@@ -38,7 +38,10 @@ _KINDS: Final[Mapping[type, str]] = {  # what JSON can give, in words
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A signed plan. ``limits`` is the limits file as compiled at signing; hashes are of what was signed."""
+    """A signed plan. ``limits`` is the limits file as compiled at signing; hashes are of what was signed.
+
+    ``authenticated``: each signer has an account and gave its password; else they are names that nobody verified.
+    """
 
     plan_id: str
     plan_sha256: str
@@ -52,6 +55,7 @@ class Approval:
     second: str | None
     signed_utc_ms: int
     limits: Mapping[str, Any]
+    authenticated: bool = False
 
     def document(self) -> dict[str, Any]:
         """The approval file as JSON values, with a checksum over all the rest."""
@@ -67,6 +71,7 @@ class Approval:
             "signed_utc_ms": self.signed_utc_ms,
             "signed_utc": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "limits": dict(self.limits),
+            "authenticated": self.authenticated,
         }
         return {**body, "checksum": _hash(body)}
 
@@ -93,6 +98,8 @@ def approve(
     second: str | None,
     reasons: Mapping[str, str],
     now_utc_ms: int,
+    *,
+    authenticated: bool = False,
 ) -> Approval:
     """Review the plan and sign it.
 
@@ -105,16 +112,20 @@ def approve(
         second: another person, needed where a soft limit is passed.
         reasons: a text for each finding that needs one, by ``Finding.key`` or by code for all of that code.
         now_utc_ms: when, ms since 1970 UTC.
+        authenticated: each signer has an account and gave its password.
 
     Raises:
         NotAllowed: blocked findings, a missing or spare reason, a missing, unusable or same second person, or
             another pump than the plan names. Nothing is signed.
     """
     if profile.name != plan.pump:
-        raise _refused(f"the plan names the pump {plan.pump}, not {profile.name}", "sign it for its own pump")
+        raise _refused(
+            "plan-of-other-pump",
+            f"the plan names the pump {plan.pump}, not {profile.name}",
+            "sign it for its own pump",
+        )
     findings = review(plan, formulary, profile, previous)
-    _refuse_blocked(findings)
-    _refuse_reasons(findings, reasons)
+    require_reasons(findings, reasons)
     names = _signers(findings, signer, second)
     return Approval(
         plan_id=plan.id,
@@ -129,11 +140,22 @@ def approve(
         second=names[1] if len(names) > 1 else None,
         signed_utc_ms=now_utc_ms,
         limits=compile_limits(plan, formulary, profile, previous),
+        authenticated=authenticated,
     )
 
 
-def _refused(what: str, do_now: str) -> NotAllowed:
-    return NotAllowed(f"Not approved: {what}.", do_now=do_now[:1].upper() + do_now[1:] + ".")
+def require_reasons(findings: tuple[Finding, ...], reasons: Mapping[str, str]) -> None:
+    """Make sure that nothing blocks the plan, and that each finding that needs a reason has one.
+
+    Raises:
+        NotAllowed: blocked findings, a missing or spare reason.
+    """
+    _refuse_blocked(findings)
+    _refuse_reasons(findings, reasons)
+
+
+def _refused(code: str, what: str, do_now: str) -> NotAllowed:
+    return NotAllowed(f"Not approved: {what}.", code=code, do_now=do_now[:1].upper() + do_now[1:] + ".")
 
 
 def _refuse_blocked(findings: tuple[Finding, ...]) -> None:
@@ -141,7 +163,9 @@ def _refuse_blocked(findings: tuple[Finding, ...]) -> None:
     if stops:
         listed = "; ".join(f"{item.key} ({item.field}): {item.text}" for item in stops)
         raise _refused(
-            f"{len(stops)} blocked: {listed}", "change the plan; a blocked finding has no override"
+            "plan-blocked",
+            f"{len(stops)} blocked: {listed}",
+            "change the plan; a blocked finding has no override",
         )
 
 
@@ -149,23 +173,33 @@ def _refuse_reasons(findings: tuple[Finding, ...], reasons: Mapping[str, str]) -
     wanted = [item for item in findings if item.level == "reason"]
     known = {key for item in wanted for key in (item.key, item.code)}
     if spare := sorted(set(reasons) - known):
-        raise _refused(f"no finding asks a reason for {', '.join(spare)}", "review the plan again")
+        raise _refused(
+            "reason-spare", f"no finding asks a reason for {', '.join(spare)}", "review the plan again"
+        )
     given = {key for key, text in reasons.items() if _printed(text)}
     missing = dict.fromkeys(item.key for item in wanted if not given & {item.key, item.code})
     if missing:
-        raise _refused(f"no reason for {', '.join(missing)}", "give a written reason for each")
+        raise _refused(
+            "reason-missing", f"no reason for {', '.join(missing)}", "give a written reason for each"
+        )
 
 
 def _signers(findings: tuple[Finding, ...], signer: str, second: str | None) -> tuple[str, ...]:
     names = tuple(" ".join(name.split()) for name in (signer, second) if name is not None)
     for name in names:
         if not _printed(name):
-            raise _refused(f"{name!r} is no name", "sign with a printable name of 1 to 120 characters")
+            raise _refused(
+                "signer-unfit", f"{name!r} is no name", "sign with a printable name of 1 to 120 characters"
+            )
     if len(names) > 1 and names[0].casefold() == names[1].casefold():
-        raise _refused(f"{names[0]} cannot be the second person too", "let another person sign")
+        raise _refused(
+            "signer-unfit", f"{names[0]} cannot be the second person too", "let another person sign"
+        )
     needs = dict.fromkeys(item.key for item in findings if item.second)
     if needs and len(names) < 2:
-        raise _refused(f"{', '.join(needs)} need a second person", "let another person sign as well")
+        raise _refused(
+            "second-missing", f"{', '.join(needs)} need a second person", "let another person sign as well"
+        )
     return names
 
 
@@ -183,18 +217,27 @@ def write_approval(path: Path | str, approval: Approval) -> None:
         InvalidInput: the file cannot be written there.
     """
     target = Path(path)
-    text = (
-        json.dumps(approval.document(), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
-    )
     try:
-        _replace(target, text.encode("ascii"))
+        replace_durably(target, approval_text(approval).encode("ascii"))
     except OSError as error:
         raise InvalidInput(
             (Problem(str(target), None, "", f"cannot be written: {error.strerror}"),)
         ) from None
 
 
-def _replace(target: Path, content: bytes) -> None:
+def approval_text(approval: Approval) -> str:
+    """What stands in the file of an approval."""
+    return (
+        json.dumps(approval.document(), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
+    )
+
+
+def replace_durably(target: Path, content: bytes) -> None:
+    """Put a file in the place of another, or of none, and onto the disk: never half of it.
+
+    Raises:
+        OSError: it could not be done; what was there is still there.
+    """
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -222,13 +265,19 @@ def load_approval(path: Path | str, plan: DosingPlan) -> Approval:
     source = Path(path)
     if not source.exists():
         raise NotAllowed(
-            f"{plan.id} is not approved: there is no {source}.", do_now="Approve the plan first."
+            f"{plan.id} is not approved: there is no {source}.",
+            code="not-approved",
+            do_now="Approve the plan first.",
         )
     approval = _parse(source)
     if approval.plan_sha256 != plan.sha256:
         signed, here = approval.plan_sha256[:12], plan.sha256[:12]
         what = f"{source} approves {approval.plan_id} ({signed}...), this plan is {here}...."
-        raise NotAllowed(what, do_now="The plan was changed after signing, or it is another one: approve it.")
+        raise NotAllowed(
+            what,
+            code="not-approved",
+            do_now="The plan was changed after signing, or it is another one: approve it.",
+        )
     return approval
 
 
@@ -253,7 +302,9 @@ def verify_approval(
     changed = [name for name, signed, now in pairs if signed != now]
     if changed:
         raise NotAllowed(
-            f"Changed since {plan.id} was approved: {', '.join(changed)}.", do_now="Approve it again."
+            f"Changed since {plan.id} was approved: {', '.join(changed)}.",
+            code="not-approved",
+            do_now="Approve it again.",
         )
 
 
@@ -301,6 +352,7 @@ def _approval(values: Any) -> Approval:  # noqa: ANN401 - whatever JSON gave
         second=others[0] if others else None,
         signed_utc_ms=_at(body, ("signed_utc_ms",), int),
         limits=_at(body, ("limits",), dict),
+        authenticated="authenticated" in body and _at(body, ("authenticated",), bool),
     )
 
 

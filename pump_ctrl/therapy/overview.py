@@ -145,6 +145,17 @@ class Overview:
     prime: PrimeFacts | None
     bridge: BridgeFacts | None
 
+    def doses(self, stage: StageFigures) -> Iterator[tuple[str, str, Fraction]]:
+        """Drug, unit and what is prescribed a day in this stage, infusion and scheduled boluses, pg, by the label."""
+        first = self.stages[0].basal_pg
+        for drug in self.drugs:
+            basal = drug.basal_pg * stage.basal_pg / first if first else drug.basal_pg
+            yield drug.name, drug.unit, basal + drug.scheduled_pg
+
+    def volume(self, stage: StageFigures) -> Fraction:
+        """The same as a volume a day, nL."""
+        return self.daily_nl - self.stages[0].basal_nl + stage.basal_nl
+
 
 def overview(case: Case) -> Overview:
     """Put the figures of a plan together.

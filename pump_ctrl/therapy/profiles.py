@@ -193,6 +193,8 @@ def _load_profile(path: Path) -> PumpProfile:
     return profile
 
 
+# Six digits of a run of more than 1 mL tell nothing finer (drivers/harvard_amounts.py).
+_FINEST_STEP_NL: Final = {"harvard": 10}
 _ORDER: Final = (
     ("tubing_low", "tubing_high"),
     ("accuracy_low", "accuracy_high"),
@@ -213,6 +215,10 @@ def _judge(data: DataFile, file: _PumpFile) -> Iterator[Problem]:
             yield data.problem((low,), f"is more than {high}", f"{low} <= {high}")
     if not file.accuracy_low.value <= 1_000 <= file.accuracy_high.value:
         yield data.problem(("accuracy_low",), "does not enclose 100 % with accuracy_high")
+    finest = Volume(_FINEST_STEP_NL.get(file.protocol, 1))
+    if file.step.value < finest:
+        what = "is finer than the volumes that this pump can be told"
+        yield data.problem(("step",), what, f"at least {finest.nl} nL")
 
 
 def _profile(name: str, data: DataFile, file: _PumpFile) -> PumpProfile:

@@ -144,7 +144,10 @@ def _in_a_day(case: Case, name: str, entry: DrugEntry) -> Iterator[Finding]:
     for limit, code in ((entry.daily_hard, "daily-hard"), (entry.daily_soft, "daily-soft")):
         if limit.value.pg < most:
             by_patient = most - patient_share(case, name) <= limit.value.pg
-            text = f"at most {say.mass(most)} of {name} in 24 h ({account}) is above {say.sourced(limit)}"
+            taken = ", every patient bolus taken," if by_patient else ""
+            text = (
+                f"at most {say.mass(most)} of {name} in 24 h ({account}){taken} is above {say.sourced(limit)}"
+            )
             field = "patient_bolus" if by_patient else "basal"
             yield finding(f"patient-{code}" if by_patient else code, field, text, name)
             return

@@ -112,9 +112,6 @@ def _started(bench: Bench) -> str:
     before = files(bench)
     with counting() as sent:
         answer = bench.start_again()
-        if answer.exit and files(bench) != before:  # a last record lacked its end of line, and has it now
-            before = files(bench)
-            answer = bench.start_again()
         found = IN_FORCE.search(answer.text)
         if found and Path(found[1]).exists():
             bench.typed.append("run PLAN IN FORCE")

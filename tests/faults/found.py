@@ -54,4 +54,9 @@ FOUND: Final = (
         "READY with the alarm refused: the plan does not go on though all is as new",
         "allowed: what the pump gave of its own account fills a window of the limits, and the basal waits (S-02)",
     ),
+    Found(
+        Pair(IMPLANT, "4 h", "short", "restart 0", 5 * MINUTE, "stall", 0, 90 * MINUTE, 1),
+        "a hold that a stall broke off again and again left sums of over 60 digits, which no start takes up",
+        "a cut rounds the share of a gap down to the parts in which the run's volumes are told",
+    ),
 )  # fmt: skip

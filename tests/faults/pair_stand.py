@@ -372,12 +372,18 @@ class PairStand(Stand):
     def _stops_and_goes_on(self) -> None:
         """A STOP stops, a resume goes on."""
         self._does("stop")
-        assert self.stack.controller.state is State.STOPPED
+        told = (
+            self.stack.controller.state is State.FAULT
+        )  # only the answer to the STOP showed what had leaked
+        assert told or self.stack.controller.state is State.STOPPED
         self._run_to(self.now + MINUTE)
         stands = self.stack.world.truth.counted_nl()
         self._run_to(self.now + 5 * MINUTE)
         assert self.stack.world.truth.counted_nl() == stands, "stopped, and goes on"
-        self._does("resume")
+        if told:
+            self._attend(resolve=True)
+        if self.stack.controller.state is State.STOPPED:
+            self._does("resume")
         self._run_to(self.now + 10 * MINUTE)
 
     def _as_planned(self) -> None:
@@ -388,9 +394,16 @@ class PairStand(Stand):
         self._delivers()
         if self.moved or self.own_nl:
             return
+        self._run_past_a_bolus()
         begin = self.stack.world.truth.counted_nl()
         due = -self.course.most_nl(self.now)
         self._run_to(self.now + 2 * HOUR)
+        self._run_past_a_bolus()
         due += self.course.most_nl(self.now)
         gave = self.stack.world.truth.counted_nl() - begin
         assert abs(gave - due) <= due // 50 + self._grains(), f"{gave} nL of {float(due)}"
+
+    def _run_past_a_bolus(self) -> None:
+        """The course counts a bolus as a whole from the moment at which it is due."""
+        while self.stack.controller.state is State.BOLUS:
+            self._run_to(self.now + 10 * MINUTE)

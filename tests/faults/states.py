@@ -46,7 +46,7 @@ CELLS: Final[tuple[Cells, ...]] = (
     Cells("F-01", ("lose-reply:type=commit,count=1",), "-rr-------", "-rr-------", "-rr-------", SENDS),
     Cells("F-01 F-17", ("lose-reply:type=any,count=40",), "warbiupsfh", "wffffffffh", "wffffffffh"),
     Cells("F-02", ("lose-request:type=commit,count=1",), "-rr-------", "-rr-------", "-rr-------", SENDS),
-    Cells("F-02", ("lose-request:type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffffffh"),
+    Cells("F-02", ("lose-request:type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffbfffh"),
     Cells(
         "F-03 F-04",
         ("duplicate-request:by=1s,type=commit,count=1",),
@@ -58,8 +58,8 @@ CELLS: Final[tuple[Cells, ...]] = (
     Cells("F-05", ("replay-reply:back=3,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "----------"),
     Cells("F-06", ("duplicate-request:by=30ms,type=any,count=40",), "wrrbibpsfh", "warbibpsfh", "wfrbibpsfh"),
     Cells("F-07", ("duplicate-reply:type=any,count=40",), "wrrbibpsfh", "wrrbibpsfh", "wrrbibpsfh"),
-    Cells("F-08", ("delay-request:by=900ms,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffffffh"),
-    Cells("F-08", ("delay-reply:by=3s,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffffffh"),
+    Cells("F-08", ("delay-request:by=900ms,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffbfffh"),
+    Cells("F-08", ("delay-reply:by=3s,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffbfffh"),
     Cells("F-09", ("reorder:type=any,count=1", "stop"), "wfffffffsw", "wssssssssw", "wssssssssw"),
     Cells(
         "F-10 F-12",
@@ -69,10 +69,10 @@ CELLS: Final[tuple[Cells, ...]] = (
         "wffffbfffh",
     ),
     Cells(
-        "F-11", ("corrupt-reply:byte=3,mask=16,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffffffh"
+        "F-11", ("corrupt-reply:byte=3,mask=16,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffbfffh"
     ),
     Cells("F-13", ("truncate-request:keep=5,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffffffh"),
-    Cells("F-13", ("truncate-reply:keep=3,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffffffh"),
+    Cells("F-13", ("truncate-reply:keep=3,type=any,count=5",), "wrrbibpsfh", "wrrbibpsfh", "wffffbfffh"),
     Cells("F-14", ("garbage:hex=7e01ff02413e11,times=400",), "wrrbibpsfh", "wrrbibpsfh", "wrrbibpsfh"),
     Cells("F-15", ("status-stuck:for=15min",), "wfrbibpsfh", "warfffpsfh", "wuffffpsfh"),
     Cells("F-16", ("replay-reply:back=40,type=status,count=2",), "wrrbibpsfh", "wrfbibpsfh", "----------"),

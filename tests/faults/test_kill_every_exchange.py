@@ -39,7 +39,7 @@ END = SLOT + HOUR + 2 * MINUTE
 LATER = 10 * MINUTE  # longer than any wire time-out
 # Requests of the deliver that starts the bolus; said here so that none is left out unseen.
 EXCHANGES = {
-    "implant-40, stop": 3, "ne-1000-bd-10ml, stop": 62, "pump-11-elite-bd-10ml, stop": 18,
+    "implant-40, stop": 3, "ne-1000-bd-10ml, stop": 70, "pump-11-elite-bd-10ml, stop": 18,
     "implant-40, hold": 3, "ne-1000-bd-10ml, hold": 56, "pump-11-elite-bd-10ml, hold": 18,
 }  # fmt: skip
 # Given by the books and not by the counter, or the other way: what a cut run had given is by time, or the counter hides

@@ -9,7 +9,6 @@ import pytest
 from pump_ctrl.bench.stack import SimulatedStack
 from pump_ctrl.controller.due import TOO_LITTLE
 from pump_ctrl.controller.machine import State
-from pump_ctrl.errors import NotAllowed
 from pump_ctrl.therapy.plan import plan_from
 from sim.faults import Fault
 from tests.driver_stacks import (
@@ -24,6 +23,7 @@ from tests.driver_stacks import (
     records,
     stack_of,
 )
+from tests.refusals import refused
 from tests.whole_stack import MINUTE, formulary, profile
 
 STOPPED_FIRST = [kind for kind in KINDS if not kind.pump.startswith("implant")]
@@ -82,6 +82,6 @@ def test_a_pump_that_was_set_to_stop_takes_no_plan_that_holds_until_it_is_starte
     if profile(kind.pump).protocol != "new-era":
         assert stack.load(after)
         return
-    with pytest.raises(NotAllowed, match="on_loss"):
+    with refused("load-refused", "on_loss"):
         stack.load(after)
     assert stack.controller.state is State.RUNNING

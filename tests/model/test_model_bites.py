@@ -45,7 +45,7 @@ def _goes_on_after_an_ack(plain: Plain) -> Plain:
 def _no_resolve_while_waiting(plain: Plain) -> Plain:
     def resolve(runner: Runner, *told: Any) -> None:  # noqa: ANN401
         if runner.controller.state is State.WAITING:
-            raise NotAllowed("not now")
+            raise NotAllowed("not now", code="not-possible")
         plain(runner, *told)
 
     return resolve

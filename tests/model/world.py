@@ -262,7 +262,7 @@ class World:
     def resolve(self) -> None:
         permit = self.guard.unsettled
         if permit is None:
-            raise NotAllowed("nothing is unsettled")
+            raise NotAllowed("nothing is unsettled", code="no-such-command")
         self.kept_off = True
         self.open_ids -= {permit.id}
         self.runner.resolve(permit.id, PERSON, "looked at the pump")

@@ -7,5 +7,5 @@ true or false, and knows one neighbour of each comparison; where it starts a mut
 an interpreter for each mutant, which is an hour for one package before any test has run.
 
 ``operators`` says what is changed, ``hunt`` runs the tests against one mutant after the other, ``run`` is the
-command and judges by ``survivors.toml``. The hand-written defects of ``tests/planted`` are apart from this.
+command and judges by ``survivors/``. The hand-written defects of ``tests/planted`` are apart from this.
 """

@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.mutation.operators import Key
 
-LIST: Final = Path(__file__).with_name("survivors.toml")
+LISTS: Final = Path(__file__).with_name("survivors")
 KINDS: Final = {
     "shortcut": "a quicker way to the same result: without it the slower one finds the same",
     "same": "the change says the same in other words, or differs only where neither value matters",
@@ -46,9 +46,10 @@ class Verdict:
     stale: tuple[Key, ...]
 
 
-def listed(path: Path = LIST) -> tuple[Listed, ...]:
-    """The whole list, in its order."""
-    rows = tomllib.loads(path.read_text(encoding="utf-8")).get("survivor", [])
+def listed(lists: Path = LISTS) -> tuple[Listed, ...]:
+    """The whole list: every file of it, in its order."""
+    files = sorted(lists.glob("*.toml"))
+    rows = [row for file in files for row in tomllib.loads(file.read_text(encoding="utf-8"))["survivor"]]
     return tuple(Listed(**{**row, "changes": tuple(row["changes"])}) for row in rows)
 
 

@@ -2,7 +2,7 @@
 
     python -m tests.mutation.run [PACKAGE or FILE ...]      all that it covers if nothing is named
 
-Exit status 1 for a survivor that is not in ``survivors.toml``, and for an entry there that is none any more. It works
+Exit status 1 for a survivor that is not in ``survivors/``, and for an entry there that is none any more. It works
 in a copy of the tree, so that nobody's edit gets in between.
 """
 
@@ -21,47 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.mutation.areas import AREAS, Area
 from tests.mutation.listed import judged, listed
 from tests.mutation.operators import Key
 from tests.planted.corpus import ROOT
 from tests.planted.plant import copy_tree
 
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """Files that are mutated together, and the tests that answer for them."""
-
-    package: str
-    modules: tuple[str, ...]
-    tests: tuple[str, ...]
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Paths from the root of the tree."""
-        return tuple(f"{self.package}/{name}.py" for name in self.modules)
-
-
-def _safety(modules: str, tests: str) -> Area:
-    return Area(
-        "pump_ctrl/safety",
-        tuple(modules.split()),
-        tuple(f"tests/safety/test_{name}.py" for name in tests.split()),
-    )
-
-
-# The tests are a file's own, not all that happen to pass through it. What only a run of the whole house would notice is
-# told as a survivor: so that each part is shown to be tested for itself, and a mutant costs a tenth of a second.
-AREAS: Final = (
-    _safety("limits", "limits limits_edges rule_basal_window rule_cap_window"),
-    _safety("curve doses basal lanes trial path", "curve doses basal path history"),
-    _safety(
-        "windows amounts admission ask rules case permits",
-        "denials ask ask_words permits x1_counter_example rule_account_window rule_basal_window rule_bolus_cap "
-        "rule_bolus_overlap rule_bolus_window rule_cap_window rule_confirmed rule_duplicate rule_edges rule_hold "
-        "rule_inhibition rule_limits rule_load rule_malformed rule_patient rule_prime rule_reservoir rule_unsettled",
-    ),
-    _safety("lookout witness", "lookout lookout_edges witness witness_edges"),
-)
 FATES: Final = ("killed", "timed out", "survived", "not reached")
 ALIVE: Final = frozenset(("survived", "not reached"))
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation.areas import AREAS
 from tests.mutation.listed import KINDS, Listed, judged, listed
 from tests.mutation.operators import mutants_of
-from tests.mutation.run import ALIVE, AREAS, fates, files_of
+from tests.mutation.run import ALIVE, fates, files_of
 from tests.planted.corpus import ROOT
 
 LIMIT = '''"""A limit."""

@@ -68,7 +68,7 @@ class Run:
     asked: int = 0
     ends: list[tuple[int, str]] = field(default_factory=list)  # latest end of each bolus, and its kind
     seen: tuple[object, int] = (None, 0)
-    used_up: bool = False
+    refused: bool = False
 
     def to(self, at_ms: int) -> None:
         for now in turns(self.stack, at_ms):
@@ -84,7 +84,8 @@ class Run:
         planned, _, missed = sums_now(stack)
         delivered = Fraction(stack.world.truth.delivered_pl(), 1_000)
         over = delivered + missed - planned
-        assert -self._short_nl(planned) < over < self._over_nl, f"delivered: {float(over)}"
+        assert -self._short_nl(planned) < over < self._over_nl + self._hidden_nl, f"delivered: {float(over)}"
+        assert delivered - planned < self._over_nl, f"over the plan: {float(delivered - planned)}"
         if stack.world.truth.reservoir_nl() < stack.profile.capacity.nl // 10:
             refill(stack)
 
@@ -97,6 +98,12 @@ class Run:
         if self.stack.profile.kind == "implant":
             return step + 1
         return 2 * step + 1 + (0 if run is None else run.volume_nl // 1_000)
+
+    @property
+    def _hidden_nl(self) -> int:
+        """A step for each run: what a bench pump had given of one when the next took over counts as missed."""
+        bench = self.stack.profile.kind != "implant"
+        return self.stack.profile.step.nl * len(records(self.stack, "granted")) if bench else 0
 
     def _short_nl(self, planned: Fraction) -> Fraction:
         """The same; a bench pump begins up to two seconds after it was told, and its counter hides its last digit."""
@@ -124,7 +131,7 @@ class Run:
             if r.data["outcome"] == "refused"
         }
         assert refused.get(name) in {None, *PATIENT_RULES}
-        self.used_up |= refused.get(name) == "max-per-day"
+        self.refused |= name in refused
         assert not (clear and name in refused), f"refused for {refused[name]}, with nothing in the way"
         if name not in refused:
             self.ends.append((now + self.terms.over_ms + 2 * self.stop_ms, "patient"))
@@ -187,8 +194,9 @@ def granted_and_accounted_for(plan: DosingPlan, asked: list[Moment], days: int =
     outcomes = [r.data for r in records(stack, "bolus") if not r.data["id"].startswith("press-")]
     assert {data["outcome"] for data in outcomes} <= {"delivered"}
     raised = {r.data["code"] for r in records(stack, "alarm")}
-    assert raised <= ({"requests"} if run.used_up else set())  # S-30: the patient has asked for one too many
-    assert {r.data["what"] for r in records(stack, "outcome")} == {"acked"} or plan.basal.mode == "stopped"
+    assert raised <= ({"requests"} if run.refused else set())  # S-30: the patient asks too often
+    # Nothing at all is told where the plan gives less than can be told in so short a time, which the sums name.
+    assert {r.data["what"] for r in records(stack, "outcome")} <= {"acked"}
     due = run.schedule.slots(0, stack.elapsed_ms - 2 * 60 * MINUTE)
     assert {slot.id for slot in due} <= {data["id"] for data in outcomes}
     truth, accuracy = stack.world.truth, stack.profile.accuracy

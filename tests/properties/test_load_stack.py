@@ -26,6 +26,7 @@ from pump_ctrl.errors import InvalidInput, LinkError, NotAllowed
 from pump_ctrl.therapy.plan import DosingPlan, load_plan, plan_from
 from sim.faults import Fault
 from tests.properties.test_restart_everywhere import MortalJournal
+from tests.refusals import refused
 from tests.spies import Killed
 from tests.unit.fake_bench import LIMITS, TIMING
 from tests.whole_stack import (
@@ -214,7 +215,7 @@ def test_without_the_refill_the_plan_with_the_bridge_is_refused_and_the_old_one_
     before, after = bridged()
     life = Life(before, after)
     life.stack.run_to(28 * DAY + 10 * MINUTE)
-    with pytest.raises(NotAllowed, match="the refill that goes with it was not told"):
+    with refused("load-refused", "the refill that goes with it was not told"):
         life.stack.load(after)
     life.to(30 * DAY)
     assert life.of("loaded") == []
@@ -223,11 +224,11 @@ def test_without_the_refill_the_plan_with_the_bridge_is_refused_and_the_old_one_
 
 def test_a_plan_before_its_start_and_one_written_after_another_are_refused() -> None:
     life = stepped_life("down", load_at=HOUR)
-    with pytest.raises(NotAllowed, match="its start is still to come"):
+    with refused("load-refused", "its start is still to come"):
         life.stack.load(life.new)
     with pytest.raises(InvalidInput):
         life.stack.load(bridged()[1])
-    with pytest.raises(NotAllowed, match="a load needs a name"):
+    with refused("no-name"):
         life.stack.runner.load(life.stack.controller.prescription, b"", "")
 
 
@@ -258,7 +259,7 @@ def test_while_a_person_has_to_confirm_no_plan_is_loaded() -> None:
     life = stepped_life("down")
     life.stack.restart()
     records = len(list(life.journal.records()))
-    with pytest.raises(NotAllowed, match="a person has to confirm"):
+    with refused("load-refused", "a person has to confirm"):
         life.stack.load(life.new)
     assert len(list(life.journal.records())) == records
     life.stack.confirm()
@@ -284,7 +285,7 @@ def test_a_load_that_waits_when_the_controller_dies_is_dropped_and_can_be_asked_
 def test_what_the_guard_refuses_leaves_the_old_plan_in_force() -> None:
     life = stepped_life("up")
     prepared = life.stack.prepared(life.new, plan_a())
-    with pytest.raises(NotAllowed, match="not loaded"):
+    with refused("limits-invalid", "not loaded"):
         life.stack.runner.load(prepared.prescription, b"{}", "a person")
     assert not life.in_force
     assert life.stack.load(life.new)

@@ -8,9 +8,10 @@ from fractions import Fraction
 import pytest
 
 from pump_ctrl.drivers.base import Acked, Nothing, Permit, PumpState, PumpStatus, Unknown
-from pump_ctrl.errors import JournalError, LinkError, NotAllowed
+from pump_ctrl.errors import JournalError, LinkError
 from pump_ctrl.safety.ask import Purpose
 from pump_ctrl.safety.guard import GuardedPump
+from tests.refusals import refused
 from tests.safety.kit import (
     CAPABILITIES,
     DAY,
@@ -359,7 +360,8 @@ def test_silence_stops_the_pump_after_three_polls() -> None:
     bench.wait(1)
     bench.guard.read_status()
     assert active(bench) == ["silence"]
-    assert bench.log.records[-1].kind == "stop"
+    assert bench.log.kinds()[-3:] == ["alarm", "stop", "alarm"]
+    assert bench.log.records[-1].data["what"] == "gone", "it answered the STOP"
 
 
 # --- people and restarts ------------------------------------------------------------------------------------
@@ -483,8 +485,9 @@ def test_nobody_confirms_for_a_pump_that_was_used_before_the_journal_without_say
     pump.extra_nl = 7
     guard = GuardedPump(pump, Log(clock), clock, LIMITS, lambda: False)
     pump.extra_nl = 700
+    guard.identify()
     guard.read_status()
-    with pytest.raises(NotAllowed, match="700 nL"):
+    with refused("pump-used", "700 nL"):
         guard.confirm(by="x", code=guard.reconciliation().code, plan_ms=0, given={})
 
 

@@ -12,6 +12,7 @@ from pump_ctrl.safety.curve import ZL_PER_NL, content
 from pump_ctrl.safety.doses import BEYOND, EVERYWHERE
 from pump_ctrl.safety.history import History
 from tests.safety.kit import CAPABILITIES, DAY, HOUR, MINUTE, Bench, account, basal, bolus, limits, rows
+from tests.safety.ledger import MIX
 
 WIDE = (10**9,) * 3
 LIMITS = limits(
@@ -287,3 +288,23 @@ def test_the_worst_window_of_before_a_reboot_is_as_certain_as_it_was() -> None:
     bench.guard.read_status()
     assert bench.guard.elapsed_known
     assert bench.guard.worst("baclofen", 1) == before
+
+
+def test_what_was_proven_before_any_fluid_was_known_counts_by_the_one_that_is_named_and_no_other_does() -> (
+    None
+):
+    strong = (("baclofen", 2_000_000),)
+    history = History(DAY)
+    history.measured(400, 0, HOUR, ())
+    history.measured(100, HOUR, 2 * HOUR, MIX)
+    assert (history.held_pg("baclofen", 0, DAY), history.flowed_nl(0, DAY)) == (100, 500)
+    history.named(strong)
+    assert history.held_pg("baclofen", 0, HOUR) == 800
+    assert history.held_pg("baclofen", HOUR, DAY) == 100
+    assert (history.flowed_nl(0, HOUR), history.flowed_nl(HOUR, DAY), history.most_nl(DAY)) == (400, 100, 500)
+    assert content(history._permitted(), 0, DAY) == 0, "and explains no more than before"
+    history.unclocked(2 * HOUR)
+    history.age(HOUR, 0, HOUR, 2 * HOUR)
+    assert history.held_pg("baclofen", -HOUR, 0) == 800, "by that fluid also once it is older"
+    history.named(MIX)
+    assert history.held_pg("baclofen", -HOUR, 0) == 800

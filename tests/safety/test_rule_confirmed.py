@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pump_ctrl.drivers.base import Acked
-from pump_ctrl.errors import NotAllowed
 from pump_ctrl.safety.ask import Purpose
+from tests.refusals import refused
 from tests.safety.kit import DAY, HOUR, MINUTE, Bench, account, basal, bolus, codes, limits, rows
 
 PATIENT = {"over_ms": 10 * MINUTE, "lockout_ms": HOUR, "max_per_day": 4, "volume_nl": 1_000}
@@ -30,13 +28,13 @@ def test_a_new_journal_gives_nothing_before_it_is_confirmed() -> None:
 
 def test_a_new_journal_asks_what_was_given_in_the_last_day() -> None:
     bench = Bench(LIMITS)
-    with pytest.raises(NotAllowed, match="last 24 h"):
+    with refused("last-day-unsaid"):
         bench.confirmed(given=None)
 
 
 def test_nobody_confirms_nothing() -> None:
     bench = Bench(LIMITS)
-    with pytest.raises(NotAllowed, match="name"):
+    with refused("no-name"):
         bench.guard.confirm(by="", code=bench.guard.reconciliation().code, plan_ms=0, given={})
 
 
@@ -47,7 +45,7 @@ def test_a_confirm_is_bound_to_the_content() -> None:
     old = bench.guard.reconciliation().code
     bench.wait(HOUR)
     bench.guard.read_status()
-    with pytest.raises(NotAllowed, match="Read it again"):
+    with refused("stale-code"):
         bench.guard.confirm(by="tester", code=old, plan_ms=HOUR)
     bench.guard.confirm(by="tester", code=bench.guard.reconciliation().code, plan_ms=HOUR)
     assert isinstance(bench.ask(basal(6_000, HOUR)), Acked)
@@ -92,7 +90,7 @@ def test_a_pump_whose_counter_shows_use_contradicts_none() -> None:
     bench = Bench(LIMITS)
     bench.pump.extra_nl = 100
     bench.guard.read_status()
-    with pytest.raises(NotAllowed, match="100 nL"):
+    with refused("pump-used", "100 nL"):
         bench.confirmed(given={"baclofen": 0})
     bench.confirmed(given={"baclofen": 1})
 

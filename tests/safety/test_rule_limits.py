@@ -11,7 +11,7 @@ import pytest
 
 from pump_ctrl.clock import VirtualClock
 from pump_ctrl.drivers.base import Acked
-from pump_ctrl.errors import NotAllowed
+from tests.refusals import refused
 from tests.safety.kit import CAPABILITIES, DAY, HOUR, Bench, account, basal, codes, limits, rows
 
 PLAIN = [account(rows=rows((6_000, 24_000, 144_000)))]
@@ -23,7 +23,7 @@ PUMP = {
 
 def test_without_a_limits_file_nothing_is_confirmed_and_nothing_given() -> None:
     bench = Bench(None)
-    with pytest.raises(NotAllowed, match="no limits file"):
+    with refused("limits-missing"):
         bench.confirmed()
     assert "limits-missing" in codes(bench.ask(basal(100, HOUR)))
     assert isinstance(bench.guard.stop("test"), Acked)
@@ -31,7 +31,7 @@ def test_without_a_limits_file_nothing_is_confirmed_and_nothing_given() -> None:
 
 def test_a_file_that_is_no_limits_file_denies_and_says_why() -> None:
     bench = Bench(limits(PLAIN).replace(b"24", b"25", 1))
-    with pytest.raises(NotAllowed, match="checksum"):
+    with refused("limits-invalid", "checksum"):
         bench.confirmed()
     assert "limits-invalid" in codes(bench.ask(basal(100, HOUR)))
 
@@ -110,9 +110,7 @@ def test_nobody_confirms_while_another_pump_answers_and_the_journal_keeps_its_ow
     bench = Bench(limits(PLAIN)).confirmed()
     bench.pump.serial = "FAKE-2"
     bench.restart()
-    with pytest.raises(
-        NotAllowed, match="belong together: the pump is fake FAKE-2, confirmed was fake FAKE-1"
-    ):
+    with refused("wrong-pump", match="belong together: the pump is fake FAKE-2, confirmed was fake FAKE-1"):
         bench.confirmed(given=None)
     bench.pump.serial = "FAKE-1"
     bench.restart()

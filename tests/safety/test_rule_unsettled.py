@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from pump_ctrl.drivers.base import Acked, Given, NotGiven, Unknown
-from pump_ctrl.errors import NotAllowed
 from pump_ctrl.safety.ask import Purpose
+from tests.refusals import refused
 from tests.safety.kit import HOUR, MINUTE, Bench, account, basal, bolus, codes, limits, rows
 
 LIMITS = limits(
@@ -68,15 +68,15 @@ def test_a_resolve_by_a_person_takes_the_block_away_and_leaves_the_dose() -> Non
     permit = bench.guard.unsettled
     assert permit is not None
     for by, reason in (("", "seen"), ("tester", "")):
-        with pytest.raises(NotAllowed):
+        with refused("no-name-or-reason"):
             bench.guard.resolve(permit.id, by, reason)
-    with pytest.raises(NotAllowed):
+    with refused("no-such-command"):
         bench.guard.resolve(permit.id + 1, "tester", "seen")
     bench.guard.resolve(permit.id, "tester", "seen")
     assert (bench.guard.unsettled, bench.guard.high_nl) == (None, 1_000)
     bench.wait(HOUR)
     assert isinstance(bench.ask(basal(100, HOUR)), Acked)
-    with pytest.raises(NotAllowed):
+    with refused("no-such-command"):
         bench.guard.resolve(permit.id, "tester", "again")
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from pump_ctrl.drivers.base import Acked
-from pump_ctrl.errors import NotAllowed
 from pump_ctrl.safety.ask import Ask, Purpose
 from pump_ctrl.safety.curve import ZL_PER_NL, content
 from pump_ctrl.safety.state import State
+from tests.refusals import refused
 from tests.safety.kit import (
     CAPABILITIES,
     DAY,
@@ -104,7 +104,7 @@ def test_a_clock_that_was_set_back_is_not_taken_for_a_short_time_off() -> None:
     bench = rebooted(20 * HOUR, tells_time=False)
     bench.clock.jump_wall(-48 * HOUR)
     assert "its clock is 28 h 0 min behind what is known." in bench.guard.reconciliation().words
-    with pytest.raises(NotAllowed, match="clock is behind"):
+    with refused("clock-behind"):
         bench.confirmed(plan_ms=0, given=None)
     assert not bench.guard.elapsed_known
     bench.confirmed(plan_ms=21 * HOUR, given=None, off_ms=20 * HOUR)
@@ -118,7 +118,7 @@ def test_the_words_name_the_time_off_that_is_confirmed_and_a_clock_that_jumps_ma
     assert "It is not known how long the host was off; by its own clock 2 h 0 min." in found.words
     bench.clock.jump_wall(24 * HOUR)
     assert "by its own clock 26 h 0 min." in bench.guard.reconciliation().words
-    with pytest.raises(NotAllowed, match="code is not that"):
+    with refused("stale-code"):
         bench.guard.confirm(by="tester", code=found.code, plan_ms=27 * HOUR)
     bench.confirmed(plan_ms=3 * HOUR, given=None, off_ms=2 * HOUR)
     assert (held(bench, 4 * HOUR), bench.guard.plan_ms) == (18_000, 3 * HOUR)
@@ -180,7 +180,7 @@ def test_a_pump_that_holds_a_command_contradicts_that_nothing_was_given() -> Non
     bench = Bench(LIMITS)
     bench.pump.used = True
     bench.guard.identify()
-    with pytest.raises(NotAllowed, match="another journal told it"):
+    with refused("pump-used", "another journal told it"):
         bench.confirmed()
     bench.confirmed(given={"baclofen": 1_000})
     assert bench.guard.confirmed
@@ -189,7 +189,7 @@ def test_a_pump_that_holds_a_command_contradicts_that_nothing_was_given() -> Non
 def test_nobody_may_say_how_long_the_host_was_off_where_that_is_known() -> None:
     bench = rebooted(2 * HOUR)
     bench.guard.read_status()
-    with pytest.raises(NotAllowed, match="It is known"):
+    with refused("time-off-known"):
         bench.confirmed(plan_ms=3 * HOUR, given=None, off_ms=HOUR)
 
 

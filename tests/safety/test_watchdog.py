@@ -57,14 +57,17 @@ def test_the_third_equal_tick_is_stale_and_does_not_count_as_an_answer() -> None
     for _ in range(3):
         silence = watchdog.silent(45_001)
     assert held(silence) == {"silence": Remedy.HOLD}
+    assert held(watchdog.status(status(5), 4, None)) == {"stale": Remedy.STOP}, "and goes on to be"
     assert Action("stale", False, "") in watchdog.status(status(6), 4, None)
     assert watchdog.status(status(6), 5, None) == []
 
 
-def test_a_new_epoch_is_a_reset_and_its_low_tick_is_not_stale() -> None:
+@pytest.mark.parametrize("epoch", [6, 8])
+def test_a_new_epoch_is_a_reset_and_its_low_tick_is_not_stale(epoch: int) -> None:
+    """Epochs are drawn, not counted: the new one may be the smaller."""
     watchdog = dog()
     watchdog.status(status(9, 500), 0, None)
-    actions = watchdog.status(status(1, 0, epoch=8), 1_000, 600)
+    actions = watchdog.status(status(1, 0, epoch), 1_000, 600)
     assert [a.holds for a in actions if a.code == "pump-reset"] == [True, False]
     assert "disagreement" not in held(actions)
 
@@ -72,7 +75,7 @@ def test_a_new_epoch_is_a_reset_and_its_low_tick_is_not_stale() -> None:
 @pytest.mark.parametrize(("commanded", "counted", "alarms"), [
     (400, 400, set()), (400, 600, set()), (400, 601, {"disagreement", "over-delivery"}), (400, 200, set()),
     (400, 199, {"disagreement"}), (399, 0, set()), (0, 399, set()),
-    (0, 400, {"disagreement", "over-delivery"}),
+    (0, 400, {"disagreement", "over-delivery"}), (0, 500, {"disagreement", "over-delivery"}),
     (10_000, 11_500, set()), (10_000, 11_501, {"disagreement", "over-delivery"}), (10_000, 8_500, set()),
     (10_000, 8_499, {"disagreement"}), (10_000, 0, {"disagreement"}),
 ])  # fmt: skip
@@ -101,6 +104,7 @@ def test_an_agreement_clears_and_begins_anew() -> None:
     watchdog.status(status(1, 0), 0, None)
     assert Action("disagreement", False, "") in watchdog.status(status(2, 400), 1_000, 400)
     assert watchdog.compares_from == 1_000
+    assert watchdog.compares_at == (800, 400), "counter 400 and four steps, or four steps commanded since"
 
 
 def test_while_it_is_not_certain_what_was_commanded_nothing_is_compared() -> None:
@@ -110,16 +114,43 @@ def test_while_it_is_not_certain_what_was_commanded_nothing_is_compared() -> Non
     assert watchdog.compares_from == 1_000
 
 
-@pytest.mark.parametrize(("ms", "alarm"), [(4 * HOUR - 1, False), (4 * HOUR, True)])
-def test_under_delivery_after_four_hours_without_flow(ms: int, alarm: bool) -> None:
+@pytest.mark.parametrize("began", [0, HOUR])
+@pytest.mark.parametrize(("ms", "alarm"), [(4 * HOUR - 1, False), (4 * HOUR, True), (4 * HOUR + 1, True)])
+def test_under_delivery_after_four_hours_without_flow(ms: int, alarm: bool, began: int) -> None:
     watchdog = dog()
-    watchdog.status(status(1, 0), 0, None)
-    found = held(watchdog.status(status(2, 0), ms, 10_000))
+    watchdog.status(status(1, 0), began, None)
+    actions = watchdog.status(status(2, 0), began + ms, 10_000)
+    assert f"in {ms} ms" in next(action.detail for action in actions if action.code == "disagreement")
+    found = held(actions)
     assert ("under-delivery" in found) is alarm
     assert found["disagreement"] is Remedy.HOLD
     if alarm:
         assert found["under-delivery"] is Remedy.NOTHING
-    assert Action("under-delivery", False, "") in watchdog.status(status(3, 500), ms + 1, 10_500)
+    assert Action("under-delivery", False, "") in watchdog.status(status(3, 500), began + ms + 1, 10_500)
+
+
+def test_a_pump_that_gives_nothing_is_compared_from_where_it_last_gave_something() -> None:
+    """Else each look that found it wrong would begin the four hours anew, and the next one find too little to tell."""
+    watchdog = dog()
+    watchdog.status(status(1, 1_000), 0, None)
+    assert held(watchdog.status(status(2, 1_000), HOUR, 400)) == {"disagreement": Remedy.HOLD}
+    assert (watchdog.compares_from, watchdog.compares_at) == (0, (1_400, 400))
+    assert set(held(watchdog.status(status(3, 1_000), 4 * HOUR, 1_600))) == {"disagreement", "under-delivery"}
+    assert Action("under-delivery", False, "") in watchdog.status(status(4, 1_001), 5 * HOUR, 2_000)
+    assert watchdog.compares_from == 5 * HOUR, "the least that it counts is flow"
+
+
+def test_a_counter_that_falls_back_shows_no_flow_and_what_it_lost_is_not_credited_when_it_comes_back() -> (
+    None
+):
+    """S-24: without another epoch no reset explains it."""
+    watchdog = dog()
+    watchdog.status(status(1, 1_000), 0, None)
+    found = held(watchdog.status(status(2, 100), 4 * HOUR, 400))
+    assert found == {"disagreement": Remedy.HOLD, "under-delivery": Remedy.NOTHING}
+    assert watchdog.compares_from == 0
+    found = held(watchdog.status(status(3, 1_000), 4 * HOUR + 1_000, 400))
+    assert found == {"disagreement": Remedy.HOLD, "under-delivery": Remedy.NOTHING}, "900 nL have not flowed"
 
 
 @pytest.mark.parametrize(("state", "alarms", "code"), [
@@ -132,7 +163,10 @@ def test_the_pumps_own_alarms_are_ours_while_it_tells_them(
     state: PumpState, alarms: tuple[str, ...], code: str
 ) -> None:
     watchdog = dog()
-    assert held(watchdog.status(status(1, 0, 7, state, *alarms), 0, None)) == {code: Remedy.NOTHING}
+    found = watchdog.status(status(1, 0, 7, state, *alarms), 0, None)
+    assert held(found) == {code: Remedy.NOTHING}
+    assert {action.detail for action in found} == {"told by the pump", ""}
+    assert all(action.holds is bool(action.detail) for action in found), "what does not hold says nothing"
     assert held(watchdog.status(status(2, 0, 7, PumpState.IDLE, "reset"), 0, None)) == {}
 
 

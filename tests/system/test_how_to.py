@@ -89,7 +89,12 @@ def test_the_page_on_running_a_plan_can_be_typed_as_it_is_written(here: House) -
             here.children[-1].end()
             wait_shown(here.children[-1], answer)
     verbs = [command.split()[1] for command, _ in rest if command]
-    assert verbs == ["plan", "run", *("bolus", "bolus", "stop"), *("refill", "refill", "resolve", "resume")]
+    assert verbs == [
+        "plan",
+        "run",
+        *("bolus", "bolus", "stop", "bolus"),
+        *("refill", "refill", "resolve", "resume"),
+    ]
 
 
 @pytest.mark.deep

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.trace.links import in_code, in_corpus, in_tests, named_in, statements
+from tests.trace.links import Links, in_code, in_corpus, in_tests, named_in, statements
 from tests.trace.page import PAGE, page
 
 FAULTS = {f"F-{number:02}" for number in range(1, 71)}
@@ -17,11 +18,26 @@ def test_there_are_35_invariants_and_18_rules() -> None:
     assert list(statements()) == expected
 
 
+def lacking(each: str, code: Links, tests: Links, planted: Links) -> list[str]:
+    """In which of the three places nothing names it."""
+    places = {"code": code, "tests": tests, "planted": planted}
+    return [place for place, links in places.items() if not links.get(each)]
+
+
+def stated_nowhere(links: Links) -> set[str]:
+    return {each for each in links if each[0] in "SDF"} - set(statements()) - FAULTS
+
+
 @pytest.mark.parametrize("each", statements())
 def test_it_is_enforced_somewhere_shown_somewhere_and_was_seen_to_fail(each: str) -> None:
-    assert in_code().get(each), "no module of the product names it"
-    assert in_tests().get(each), "no test names it"
-    assert in_corpus().get(each), "no defect was planted against it"
+    assert lacking(each, in_code(), in_tests(), in_corpus()) == []
+
+
+@pytest.mark.parametrize("place", ["code", "tests", "planted"])
+def test_a_link_that_is_taken_away_is_missed(place: str) -> None:
+    links = {"code": in_code(), "tests": in_tests(), "planted": in_corpus()}
+    links[place] = {each: where for each, where in links[place].items() if each != "S-20"}
+    assert lacking("S-20", **links) == [place]
 
 
 def test_every_fault_of_the_list_has_a_test() -> None:
@@ -29,10 +45,9 @@ def test_every_fault_of_the_list_has_a_test() -> None:
 
 
 @pytest.mark.parametrize("links", [in_code, in_tests, in_corpus])
-def test_nothing_is_named_that_is_stated_nowhere(links: object) -> None:
-    assert callable(links)
-    named = {each for each in links() if each[0] in "SDF"}
-    assert named - set(statements()) - FAULTS == set()
+def test_nothing_is_named_that_is_stated_nowhere(links: Callable[[], Links]) -> None:
+    assert stated_nowhere(links()) == set()
+    assert stated_nowhere({**links(), "S-36": ("somewhere",)}) == {"S-36"}
 
 
 def test_the_page_is_that_of_the_code() -> None:

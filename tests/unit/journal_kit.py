@@ -16,6 +16,9 @@ from pump_ctrl.journal import FileJournal, read_journal, verify
 
 ABOUT = {"pump": "SIM-0001", "plan": "ITB-014"}
 INTENT = {"id": 7, "steps": [["basal", 1_200, 3_600_000, 0]], "limits": "ab"}
+STOP: dict[str, Any] = {
+    "at": 5, "why": "signal", "what": "acked", "counter": 7, "epoch": 1, "tick_ms": None, "since": 4
+}  # fmt: skip
 
 
 def somewhere_quick(otherwise: Path) -> Iterator[Path]:

@@ -75,7 +75,7 @@ class DeskBench:
         try:
             return self.desk._answer(verb, request)
         except PumpCtrlError as error:
-            return Answer(error.exit_code, str(error))
+            return Answer.of(error)
 
     def restart(self) -> None:
         """The process was killed; another one takes up its journal."""

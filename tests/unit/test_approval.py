@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pump_ctrl.errors import InvalidInput, NotAllowed
+from pump_ctrl.errors import InvalidInput
 from pump_ctrl.therapy import approval as module
 from pump_ctrl.therapy.approval import (
     Approval,
@@ -27,6 +27,7 @@ from pump_ctrl.therapy.formulary import load_formulary
 from pump_ctrl.therapy.limits import compile_limits
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import load_profile
+from tests.refusals import refused
 from tests.unit.review_bench import BACLOFEN, after, old, plan
 
 NOW = 1_763_625_600_000  # 20 November 2025, 08:00 UTC
@@ -57,14 +58,14 @@ def test_a_plan_without_reasons_is_signed_by_one_person() -> None:
 
 def test_a_blocked_finding_cannot_be_signed_with_any_reason() -> None:
     blocked = plan(rate="2001 ug/day")
-    with pytest.raises(NotAllowed, match=r"1 blocked: daily-hard:baclofen.*2\.001 mg.*no override"):
+    with refused("plan-blocked", r"1 blocked: daily-hard:baclofen.*2\.001 mg.*no override"):
         sign(blocked, {"start-soft": "x", "daily-hard": "because"}, second="B. Brown")
 
 
 def test_a_soft_limit_needs_a_reason_and_a_second_person() -> None:
-    with pytest.raises(NotAllowed, match="no reason for start-soft:baclofen"):
+    with refused("reason-missing", "no reason for start-soft:baclofen"):
         sign(SOFT, second="B. Brown")
-    with pytest.raises(NotAllowed, match="start-soft:baclofen need a second person"):
+    with refused("second-missing", "start-soft:baclofen need a second person"):
         sign(SOFT, WHY)
     assert sign(SOFT, WHY, second="B. Brown").second == "B. Brown"
 
@@ -82,31 +83,31 @@ def test_a_reason_without_a_soft_limit_needs_no_second_person() -> None:
 
 @pytest.mark.parametrize("second", ["A. Adams", "a. adams", "A.  Adams ", "\tA. Adams"])
 def test_one_person_cannot_sign_twice(second: str) -> None:
-    with pytest.raises(NotAllowed, match="cannot be the second person"):
+    with refused("signer-unfit", "cannot be the second person"):
         sign(SOFT, WHY, second=second)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "A\x1b[31m", "A" * 1001])
 def test_what_is_no_name_does_not_sign(name: str) -> None:
-    with pytest.raises(NotAllowed, match="is no name"):
+    with refused("signer-unfit", "is no name"):
         sign(signer=name)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "a\x00b", "line\nline"])
 def test_what_is_no_text_is_no_reason(text: str) -> None:
-    with pytest.raises(NotAllowed, match="no reason for"):
+    with refused("reason-missing", "no reason for"):
         sign(SOFT, {"start-soft:baclofen": text}, second="B. Brown")
 
 
 def test_a_reason_that_no_finding_asks_is_refused() -> None:
-    with pytest.raises(NotAllowed, match="no finding asks a reason for daily-soft"):
+    with refused("reason-spare", "no finding asks a reason for daily-soft"):
         sign(SOFT, {**WHY, "daily-soft": "old note"}, second="B. Brown")
-    with pytest.raises(NotAllowed, match="no finding asks a reason for alarm-late"):
+    with refused("reason-spare", "no finding asks a reason for alarm-late"):
         sign(reasons={"alarm-late": "a note needs none"})
 
 
 def test_another_pump_than_the_plans_is_not_signed() -> None:
-    with pytest.raises(NotAllowed, match="names the pump implant-40, not implant-20"):
+    with refused("plan-of-other-pump", "names the pump implant-40, not implant-20"):
         sign(plan(rate="200 ug/day", filled="20 mL"), pump="implant-20")
 
 
@@ -140,12 +141,12 @@ def test_the_file_says_who_what_why_and_when(signed_file: Path) -> None:
 
 
 def test_the_approval_of_another_plan_is_refused(signed_file: Path) -> None:
-    with pytest.raises(NotAllowed, match=r"approves T-1 .*changed after signing"):
+    with refused("not-approved", r"approves T-1 .*changed after signing"):
         load_approval(signed_file, plan(rate="400.001 ug/day"))
 
 
 def test_a_plan_without_approval_is_not_approved(tmp_path: Path) -> None:
-    with pytest.raises(NotAllowed, match="T-1 is not approved: there is no"):
+    with refused("not-approved", "T-1 is not approved: there is no"):
         load_approval(tmp_path / "none.approval.json", PLAIN)
 
 
@@ -298,6 +299,41 @@ def test_a_value_of_another_kind_is_refused_by_name_even_with_a_right_checksum(
     assert f"{signed_file}: is no approval: {says}" in str(caught.value)
 
 
+def test_the_file_says_whether_its_signers_gave_their_passwords(tmp_path: Path) -> None:
+    path = tmp_path / "t.approval.json"
+    for known in (True, False):
+        write_approval(path, replace(sign(SOFT, WHY, second="B. Brown"), authenticated=known))
+        assert json.loads(path.read_text())["authenticated"] is known
+        assert load_approval(path, SOFT).authenticated is known
+    assert sign().authenticated is False  # unless it is said
+
+
+def test_a_file_that_does_not_say_so_is_of_names_that_nobody_verified(signed_file: Path) -> None:
+    rechecked(signed_file, lambda values: values.pop("authenticated"))
+    assert load_approval(signed_file, SOFT).authenticated is False
+
+
+@pytest.mark.parametrize("value", [1, "true", None])
+def test_what_is_neither_true_nor_false_is_not_taken_for_a_verified_name(
+    signed_file: Path, value: object
+) -> None:
+    rechecked(signed_file, put("authenticated", value=value))
+    with pytest.raises(InvalidInput, match=r"authenticated is .*; allowed: true or false"):
+        load_approval(signed_file, SOFT)
+
+
+def test_nobody_makes_a_name_verified_by_hand(signed_file: Path) -> None:
+    text = signed_file.read_text("ascii")
+    assert '"authenticated": false' in text
+    signed_file.write_text(text.replace('"authenticated": false', '"authenticated": true'), "ascii")
+    with pytest.raises(InvalidInput, match="checksum does not fit"):
+        load_approval(signed_file, SOFT)
+
+
+def test_the_file_is_for_its_owner_alone(signed_file: Path) -> None:
+    assert signed_file.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_crash_while_writing_leaves_the_old_file_whole(
     signed_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,15 +363,15 @@ def test_an_approval_holds_while_nothing_has_changed() -> None:
 
 def test_a_changed_formulary_or_profile_ends_an_approval() -> None:
     formulary, profile = load_formulary(), load_profile("implant-40")
-    with pytest.raises(NotAllowed, match="approved: formulary, limits"):
+    with refused("not-approved", "approved: formulary, limits"):
         verify_approval(sign(), PLAIN, replace(formulary, sha256="0" * 64), profile, None)
-    with pytest.raises(NotAllowed, match="approved: pump profile, limits"):
+    with refused("not-approved", "approved: pump profile, limits"):
         verify_approval(sign(), PLAIN, formulary, replace(profile, sha256="0" * 64), None)
 
 
 def test_limits_that_are_not_those_of_the_plan_end_an_approval() -> None:
     weaker = {**sign().limits, "max_hold_ms": 1}
-    with pytest.raises(NotAllowed, match="approved: limits"):
+    with refused("not-approved", "approved: limits"):
         verify_approval(
             replace(sign(), limits=weaker), PLAIN, load_formulary(), load_profile("implant-40"), None
         )

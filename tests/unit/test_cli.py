@@ -17,7 +17,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from pump_ctrl.cli import text
+from pump_ctrl import figures
 from pump_ctrl.cli.files import Places
 from pump_ctrl.cli.lazy import NOTICE
 from pump_ctrl.cli.main import TABLE, cli, main
@@ -524,7 +524,7 @@ def test_journal_verify_tells_a_whole_one_from_a_damaged_one(journal: Path) -> N
     ],
 )
 def test_rounding_is_exact_and_half_to_even(value: Fraction, digits: int, shown: str) -> None:
-    assert text.rounded(value, digits) == shown
+    assert figures.rounded(value, digits) == shown
 
 
 @pytest.mark.parametrize(
@@ -538,11 +538,11 @@ def test_rounding_is_exact_and_half_to_even(value: Fraction, digits: int, shown:
     ],
 )
 def test_a_mass_has_four_places_or_so(pg: int, unit: str, shown: str) -> None:
-    assert text.mass(pg, unit) == shown
+    assert figures.mass(pg, unit) == shown
 
 
 @pytest.mark.parametrize(
     ("nl", "shown"), [(0, "0.000 mL"), (100, "0.000100 mL"), (335_800, "0.336 mL"), (40_000_000, "40.000 mL")]
 )
 def test_a_volume_never_reads_as_zero_unless_it_is(nl: int, shown: str) -> None:
-    assert text.ml(nl) == shown
+    assert figures.ml(nl) == shown

@@ -22,6 +22,7 @@ from pump_ctrl.console import ConsoleServer, socket_path
 from pump_ctrl.controller.machine import State
 from pump_ctrl.live.order import Parting
 from tests.unit.live_kit import plan_with_boluses
+from tests.unit.test_console import serving
 
 EXAMPLE = "examples/c-patient-bolus.toml"
 ASKING = ("status", "bolus", "prime", "pause", "resume", "stop", "ack", "watch")
@@ -163,6 +164,32 @@ def test_a_controller_that_says_nothing_is_told_as_such_and_a_stop_waits_for_it_
 )
 def test_what_is_missing_or_there_is_not_is_a_usage_error(words: tuple[str, ...]) -> None:
     assert said(*words)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ({"exit": 3, "code": "lockout", "text": "Refused."}, "lockout"),
+        ({"exit": 3, "text": "Refused."}, ""),  # a controller that was started before it had codes
+    ],
+)
+def test_who_asks_for_json_gets_the_code_of_the_refusal(
+    answer: dict[str, Any], code: str, tmp_path: Path
+) -> None:
+    """S-35."""
+    server = ConsoleServer(socket_path(tmp_path / "j.jsonl"))
+    thread = serving(server, answer)
+    status, text = said("bolus", "--json", "--id", "b1", "--journal", str(tmp_path / "j.jsonl"))
+    thread.join()
+    server.close()
+    assert status == 3
+    assert json.loads(text) == {
+        "schema": "pump-ctrl/answer/1",
+        "id": "b1",
+        "exit": 3,
+        "code": code,
+        "text": "Refused.",
+    }
 
 
 def test_with_two_controllers_one_has_to_be_named(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pump_ctrl.console.client import NobodyError
 from pump_ctrl.console.lines import LineError, request_of
 from pump_ctrl.console.place import runtime_dir
 from pump_ctrl.console.server import MAX_CLIENTS, MAX_PENDING
-from pump_ctrl.errors import NotAllowed
+from tests.refusals import refused
 
 
 @pytest.fixture(autouse=True)
@@ -94,13 +94,13 @@ def test_directory_and_socket_are_the_users_alone(server: ConsoleServer, path: P
 def test_a_directory_that_others_may_enter_is_refused(runtime: Path) -> None:
     (runtime / "pump-ctrl").mkdir(mode=0o755)
     os.chmod(runtime / "pump-ctrl", 0o755)
-    with pytest.raises(NotAllowed, match="chmod 700"):
+    with refused("console-unsafe", "chmod 700"):
         runtime_dir()
 
 
 def test_a_directory_that_is_a_link_is_refused(runtime: Path, tmp_path: Path) -> None:
     (runtime / "pump-ctrl").symlink_to(tmp_path)
-    with pytest.raises(NotAllowed, match="not a directory of yours alone"):
+    with refused("console-unsafe", "not a directory of yours alone"):
         runtime_dir()
 
 
@@ -160,7 +160,7 @@ def test_what_is_no_request_is_answered_with_an_error_and_does_nothing(
     client.say(line + b"\n")
     assert verbs(server) == []
     (answer,) = client.lines()
-    assert answer["exit"] == 2
+    assert (answer["exit"], answer["code"]) == (2, "invalid-input")
     assert "Not understood" in answer["text"]
     client.say({"id": "then", "do": "status"})
     assert verbs(server) == ["status"]
@@ -331,3 +331,14 @@ def test_a_babbling_socket_is_no_controller(path: Path, tmp_path: Path) -> None:
         line.ask({"id": "1", "do": "status"})
     client.close()
     listener.close()
+
+
+def test_who_is_not_let_in_waits_so_long_and_no_longer(path: Path) -> None:
+    """What holds the socket accepts nobody: a STOP through it has to say that it went nowhere."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen(0)
+        first = Connection(path)
+        with pytest.raises(NobodyError, match="No controller answers"):
+            Connection(path, patience_s=0.01)
+        first.close()

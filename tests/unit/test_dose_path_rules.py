@@ -25,6 +25,7 @@ from pump_ctrl.journal import MemoryJournal
 from pump_ctrl.therapy.plan import DosingPlan, load_plan
 from sim.faults import Fault
 from tests.driver_stacks import KINDS, Kind, stack_of
+from tests.refusals import refused
 from tests.system_plans import flex_hold, primed
 from tests.unit.fake_bench import FakeBench, ToySchedule
 from tests.whole_stack import (
@@ -523,7 +524,7 @@ def test_d17_deleting_the_journal_does_not_allow_a_second_days_dose() -> None:
     stack.journal = MemoryJournal(stack.clock)
     stack.restart()
     assert stack.controller.state is State.WAITING
-    with pytest.raises(NotAllowed, match="used before"):
+    with refused("pump-used"):
         stack.begin({})
     cap = next(cap["pg"] for cap in stack.limits["caps"] if cap["hours"] == 24)
     stack.begin({"baclofen": cap})
@@ -548,7 +549,7 @@ def test_a_pump_that_runs_on_past_its_end_is_asked_every_few_seconds_only() -> N
 def test_a_second_confirm_is_refused_and_changes_nothing() -> None:
     stack = healthy(a_plan())
     stack.run_to(2 * HOUR)
-    with pytest.raises(NotAllowed, match="nothing to confirm"):
+    with refused("nothing-to-confirm"):
         stack.confirm()
     stack.run_to(3 * HOUR)
     check_sums(stack)

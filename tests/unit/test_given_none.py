@@ -6,9 +6,9 @@ import pytest
 
 from pump_ctrl.bench.stack import SimulatedStack
 from pump_ctrl.controller.events import RequestKind
-from pump_ctrl.errors import NotAllowed
 from pump_ctrl.journal import MemoryJournal
 from tests.driver_stacks import PUMPS, Kind, stack_of
+from tests.refusals import refused
 from tests.whole_stack import MINUTE
 
 IMPLANT, NEW_ERA, HARVARD = (Kind(pump, "stop") for pump in PUMPS)
@@ -34,9 +34,9 @@ def on_a_new_journal(kind: Kind, *, power: bool, doses: bool = True) -> Simulate
 )
 def test_a_pump_that_shows_use_contradicts_none(kind: Kind, power: bool) -> None:
     stack = on_a_new_journal(kind, power=power)
-    with pytest.raises(NotAllowed, match="used before"):
+    with refused("pump-used"):
         stack.begin({})
-    with pytest.raises(NotAllowed, match="used before"):
+    with refused("pump-used"):
         stack.begin({"baclofen": 0})
     stack.begin({"baclofen": 5_000_000})
 

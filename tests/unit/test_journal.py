@@ -173,6 +173,24 @@ def test_a_second_writer_is_refused_until_the_first_lets_go(path: Path, clock: V
         first.append("stop", {})
 
 
+def test_a_journal_that_got_the_first_descriptor_is_written_closed_and_let_go_as_any_other(
+    path: Path, clock: VirtualClock
+) -> None:
+    """It is free where a service was started without an input."""
+    kept = os.dup(0)
+    os.close(0)
+    try:
+        journal = FileJournal.create(path, clock, ABOUT)
+        assert journal._fd == 0
+        assert journal.append("intent", INTENT).seq == 1
+        journal.close()
+        assert verify(path).anchored_seq == 1
+        FileJournal.open(path, clock).abandon()
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
 def test_a_reader_follows_a_writer_and_waits_for_a_line_to_be_whole(path: Path, clock: VirtualClock) -> None:
     with FileJournal.create(path, clock, ABOUT) as journal:
         reader = read_journal(path)

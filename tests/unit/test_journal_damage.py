@@ -14,7 +14,7 @@ import pytest
 
 from pump_ctrl.clock import VirtualClock
 from pump_ctrl.errors import JournalError
-from pump_ctrl.journal import FileJournal, verify
+from pump_ctrl.journal import FileJournal, Verdict, read_journal, verify
 from tests.unit.journal_kit import ABOUT, failing, head_of, refused, somewhere_quick, write_three
 
 
@@ -68,6 +68,52 @@ def test_a_last_record_that_lacks_only_its_end_of_line_is_kept(path: Path, clock
     path.write_bytes(whole[:-1])
     FileJournal.open(path, clock).close()
     assert path.read_bytes() == whole
+
+
+def test_a_last_record_that_lacks_only_its_end_of_line_is_the_one_that_the_next_follows(
+    path: Path, clock: VirtualClock
+) -> None:
+    """Else the next record would have its number, and no journal could be opened any more."""
+    whole = write_three(path, clock)
+    path.write_bytes(whole[:-1])
+    with FileJournal.open(path, clock) as journal:
+        assert journal.last.seq == 2
+        assert journal.append("stop", {}).seq == 3
+    assert path.read_bytes().startswith(whole)
+    assert verify(path).ok
+
+
+def test_a_reader_leaves_a_last_record_without_an_end_and_tells_it_where_it_will_be_kept(
+    path: Path, clock: VirtualClock
+) -> None:
+    whole = write_three(path, clock)
+    for end, kept in ((len(whole), 3), (len(whole) - 1, 3), (len(whole) - 2, 2)):
+        path.write_bytes(whole[:end])
+        reader = read_journal(path)
+        assert [record.seq for record in reader.kept()] == list(range(kept))
+        assert reader.count == (3 if end == len(whole) else 2)
+        assert len(list(read_journal(path).records())) == reader.count
+
+
+def test_of_a_long_torn_tail_the_first_bytes_are_kept_and_the_hash_of_all(
+    path: Path, clock: VirtualClock
+) -> None:
+    tail = b"0123456789" * 60
+    path.write_bytes(write_three(path, clock) + tail)
+    with FileJournal.open(path, clock) as journal:
+        torn = list(journal.records())[-1].data
+    digest = hashlib.sha256(tail).hexdigest()
+    assert torn == {"bytes": 600, "sha256": digest, "text": "0123456789" * 50}
+
+
+def test_a_tail_is_torn_as_long_as_it_may_be_a_record_and_foreign_if_it_is_longer(
+    path: Path, clock: VirtualClock
+) -> None:
+    whole = write_three(path, clock)
+    path.write_bytes(whole + b"x" * 1_000_075)
+    assert verify(path).torn_bytes == 1_000_075
+    path.write_bytes(whole + b"x" * 1_000_200)
+    assert "line 4 does not end where a record ends" in str(refused(path, clock))
 
 
 def test_a_torn_tail_of_any_bytes_is_kept_as_text(path: Path, clock: VirtualClock) -> None:
@@ -155,6 +201,31 @@ def test_a_file_cut_off_behind_the_head_is_refused(path: Path, clock: VirtualClo
         assert "its end was cut off, or an older copy was put back" in str(refused(path, clock))
 
 
+def test_two_records_without_a_head_file_are_refused(path: Path, clock: VirtualClock) -> None:
+    """One may be all that there was before the first head file; two may not."""
+    whole = write_three(path, clock)
+    head_of(path).unlink()
+    path.write_bytes(whole[: whole.rfind(b"\n", 0, -1) + 1])
+    assert "head file is missing" in str(refused(path, clock))
+
+
+def test_what_was_found_is_told_in_figures(path: Path, clock: VirtualClock) -> None:
+    with FileJournal.create(path, clock, ABOUT) as journal:
+        journal.append("stop", {})
+        head = journal.head
+    assert verify(path) == Verdict(True, 2, head, 1, 0, "")
+    with path.open("ab") as file:
+        file.write(b'{"seq"')
+    assert verify(path) == Verdict(True, 2, head, 1, 6, "")
+    path.unlink()
+    gone = verify(path)
+    assert gone == Verdict(False, 0, "0" * 64, 1, 0, gone.problem)
+    head_of(path).write_bytes(b"")
+    garbled = verify(path)
+    assert garbled == Verdict(False, 0, "0" * 64, None, 0, garbled.problem)
+    assert read_journal(path.with_name("another")).about == {}
+
+
 def test_a_head_file_that_is_missing_garbled_or_of_another_journal_is_refused(
     path: Path, clock: VirtualClock
 ) -> None:
@@ -182,6 +253,7 @@ def test_a_well_chained_file_of_another_kind_is_refused(path: Path, clock: Virtu
     for kind, data in (
         ("diary", '{"about":{},"schema":"pump-ctrl/journal/1"}'),
         ("journal", '{"about":{},"schema":"pump-ctrl/journal/2"}'),
+        ("journal", '{"about":{},"schema":"pump-ctrl/journal/0"}'),
         ("journal", '{"schema":"pump-ctrl/journal/1"}'),
         ("journal", "[1]"),
         ("journal", "1.5"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import tracemalloc
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,20 +10,13 @@ from typing import Any
 import pytest
 
 import pump_ctrl
-from pump_ctrl.clock import VirtualClock
-from pump_ctrl.errors import InvalidInput, JournalError
-from pump_ctrl.journal import MemoryJournal, Record, ours, read_journal, verify
-from pump_ctrl.journal.chain import Chain
+from pump_ctrl.errors import JournalError
+from pump_ctrl.journal import Record, ours, understood
 from pump_ctrl.journal.forms import FORMS, LISTS, TABLES, misfit
-from tests.driver_stacks import KINDS
-from tests.unit.live_life import House, house, records
-from tests.whole_stack import HOUR
+from tests.unit.journal_kit import STOP
 
 PACKAGE = Path(pump_ctrl.__file__).parent
 WRITTEN = re.compile(r"\b(?:append|write|must_write|_write|Write)\(\s*\"([a-z_-]+)\",\s")
-STOP: dict[str, Any] = {
-    "at": 5, "why": "signal", "what": "acked", "counter": 7, "epoch": 1, "tick_ms": None, "since": 4
-}  # fmt: skip
 
 
 @cache
@@ -94,11 +85,67 @@ def test_a_step_of_an_intent_is_a_list_of_four(step: object, fits: bool) -> None
     assert (not misfit(Record(3, "intent", 5, "b", 9, data))) is fits
 
 
-@pytest.mark.parametrize(("boot_ms", "utc_ms"), [(1 << 63, 0), (-1, 0), (0, 10**30), (0, -(1 << 63))])
-def test_a_time_that_no_clock_tells_is_none(tmp_path: Path, boot_ms: int, utc_ms: int) -> None:
-    path = tmp_path / "j"
-    MemoryJournal(VirtualClock(utc_ms=utc_ms, boot_ms=boot_ms)).save(path)
-    assert "it has not the fields of a record" in verify(path).problem
+WHOLE: dict[str, dict[str, Any]] = {  # a record of each of these kinds, as the program writes it
+    "stop": STOP,
+    "limits": {"at": 1, "checksum": "ab", "plan": "p", "by": "", "plan_ms": None, "limits": {"drugs": ["x"]}},
+    "confirm": {
+        "at": 1, "by": "a", "code": "c", "pump": None, "given": None, "plan_ms": 0, "off_ms": None,
+        "utc_ms": 0,
+    },
+    "refilled": {"passed": [1, 2], "new_path": True, "prime_due": False, "to_come_nl": 0},
+    "journal": {"schema": "s", "about": {"simulation": True, "plan": {"name": "a"}, "trial": None}},
+    "asked": {
+        "request": "", "purpose": "basal", "account": "a", "cut_nl": 0, "lost_nl": 0, "bridge_until": None,
+        "slot_ms": None, "spans": [],
+    },
+    "console": {"id": "a", "do": "bolus"},
+}  # fmt: skip
+SPAN = ["basal", 0, 9, 100, 7, "1/3", "0"]  # the last field of a span may be missing
+
+
+@pytest.mark.parametrize(("kind", "field", "value", "fits"), [
+    ("stop", "stands", True, True), ("stop", "stands", 1, False), ("stop", "stands", None, False),
+    ("stop", "code", "E1", True), ("stop", "code", 1, False), ("stop", "what", ["acked"], False),
+    ("stop", "counter", -(1 << 63), True), ("stop", "counter", -(1 << 63) - 1, False),
+    ("stop", "counter", (1 << 63) - 1, True), ("stop", "counter", (1 << 63) + 1, False),
+    ("limits", "limits", [], False), ("limits", "limits", "ab", False),
+    ("confirm", "given", {"baclofen": 7, "morphine": 0}, True), ("confirm", "given", {}, True),
+    ("confirm", "given", None, True), ("confirm", "given", {"baclofen": 7, "morphine": "0"}, False),
+    ("confirm", "given", [7], False), ("confirm", "given", 7, False), ("confirm", "given", {"baclofen": None}, False),
+    ("refilled", "passed", [], True), ("refilled", "passed", [1, "2"], False), ("refilled", "passed", {}, False),
+    ("refilled", "passed", None, False), ("refilled", "new_path", 1, False),
+    ("journal", "about", {}, True), ("journal", "about", {"pump": {"serial": 7}}, False),
+    ("journal", "about", {"patient": "x"}, False), ("journal", "about", [], False),
+    ("journal", "about", {"trial": {"speed": 60, "boot_ms": 1, "utc_ms": 2}}, True),
+    ("journal", "about", {"trial": {"speed": 60, "boot_ms": 1}}, False),
+    ("journal", "about", {"trial": [60, 1, 2]}, False),
+    ("asked", "spans", [SPAN], True), ("asked", "spans", [SPAN, [*SPAN, "2"]], True),
+    ("asked", "spans", [SPAN[:6]], False), ("asked", "spans", [[*SPAN, "2", "2"]], False),
+    ("asked", "spans", [[*SPAN[:6], 0]], False), ("asked", "spans", [[*SPAN, 2]], False),
+    ("asked", "spans", [7], False), ("asked", "spans", ["1234567"], False),
+    ("console", "new_path", True, True), ("console", "nl", 7, True), ("console", "text", "x", True),
+    ("console", "nl", 1 << 63, False), ("console", "text", None, False), ("console", "text", ["x"], False),
+])  # fmt: skip
+def test_a_field_fits_if_it_is_of_the_type_that_its_row_names(
+    kind: str, field: str, value: object, fits: bool
+) -> None:
+    assert misfit(Record(3, kind, 5, "b", 9, WHOLE[kind])) == ""
+    says = misfit(Record(3, kind, 5, "b", 9, {**WHOLE[kind], field: value}))
+    assert says == ("" if fits else f"its field {field!r} is not what it has to be")
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), IndexError(), TypeError(), ValueError(), AttributeError(), ZeroDivisionError()]
+)
+def test_records_that_make_no_sense_together_are_an_error_of_the_journal(error: Exception) -> None:
+    with pytest.raises(JournalError, match="not such as this program writes") as caught, understood("j"):
+        raise error
+    assert caught.value.__cause__ is error
+
+
+def test_what_is_no_matter_of_the_records_goes_through_as_it_is() -> None:
+    with pytest.raises(MemoryError), understood("j"):
+        raise MemoryError
 
 
 def test_a_span_and_a_list_of_steps_have_the_lengths_that_the_table_says() -> None:
@@ -108,117 +155,8 @@ def test_a_span_and_a_list_of_steps_have_the_lengths_that_the_table_says() -> No
     }
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    with house(KINDS[1], tmp_path, monkeypatch) as made:
-        yield made
-
-
-def test_a_field_that_taking_up_only_stores_is_looked_at_before_the_pump_is_met(home: House) -> None:
-    """The next status would be compared with a tick that is a table."""
-    with home.running() as life:
-        home.go(life, HOUR)
-        data = {**STOP, "at": home.clock.boot_ms(), "since": home.clock.boot_ms(), "tick_ms": {}}
-        life.journal._journal.append("stop", data)
-    sent: list[bytes] = []
-    home.wire.tap = lambda at_ms, what, content: sent.append(content)
-    with (
-        pytest.raises(JournalError, match=r"not such as this program writes: record .*'tick_ms'"),
-        home.live() as life,
-    ):
-        life.start()
-    assert not sent
-
-
-@pytest.mark.parametrize("more", [{}, {"plan": 7}, {"plan": True}])
-def test_a_load_that_was_refused_for_its_form_does_not_close_its_journal(
-    home: House, more: dict[str, Any]
-) -> None:
-    """It is written down before it is looked at: it may name no file, or a number."""
-    with home.running() as life:
-        assert life.desk._answer("load", {"id": "k1", "do": "load", **more}).exit == InvalidInput.exit_code
-    with home.live() as life:
-        life.start()
-        assert life.waiting
-
-
-def test_what_was_written_after_the_first_look_is_looked_at_too(home: House) -> None:
-    """Another controller may have lived between the look for plans and the lock."""
-    with home.running():
-        pass
-    with home.live() as life:
-        life.journal._journal.append("toll", {})
-        with pytest.raises(JournalError, match="'toll'"):
-            life.start()
-
-
-def test_limits_that_name_no_plan_are_no_record_of_ours(home: House) -> None:
-    """They are looked at for the plans of a journal before anything is opened."""
-    with home.running() as life:
-        (known,) = records(life, "limits")
-        life.journal._journal.append("limits", {**known.data, "limits": {"checksum": "ab"}})
-    with pytest.raises(JournalError, match="not such as this program writes"), home.live():
-        pass
-
-
-def lengthened(path: Path, clock: VirtualClock, refused: int) -> None:
-    """The same journal with so many refused requests at its end, as 4 records each."""
-    reader = read_journal(path)
-    told = list(reader.records())
-    longer = MemoryJournal(clock, reader.about)
-    for record in told[1:]:
-        longer.append(record.kind, record.data)
-    reason = {"rule": "no-patient-bolus", "reason": "the plan has no patient bolus"}
-    none = {"requested_ms": 1, "outcome": "refused", "volume_nl": 0, "delivered_nl": 0}
-    for number in range(refused):
-        name = f"request-{number}"
-        longer.append("console", {"id": name, "do": "bolus"})
-        longer.append("request", {"id": name, "kind": "patient-bolus"})
-        longer.append("bolus", {"id": name, "kind": "patient", **reason, **none})
-        longer.append("told", {"id": name, "exit": 3, "text": "Refused."})
-    path.unlink()
-    longer.save(path)
-
-
-def test_records_are_let_go_as_a_journal_is_taken_up(home: House) -> None:
-    """4,000 records, each some 1,200 bytes in memory, cost no more than the 1,000 answers that have to be known."""
-    with home.running() as life:
-        path = life.order.journal
-    lengthened(path, home.clock, 1_000)
-    with home.live() as life:
-        tracemalloc.start()
-        try:
-            life.start()
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert life.desk._known["request-999"].exit == 3
-    assert peak < 1_500_000
-
-
-def test_a_journal_is_read_three_times_and_no_more_until_the_pump_is_met(
-    home: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once for the names of its plans, once under its lock, once to take it up."""
-    with home.running() as life:
-        count = len(records(life, *FORMS))
-    read, check = [0], Chain.check
-
-    def counted(self: Chain, line: bytes) -> tuple[Record, str]:
-        read[0] += 1
-        return check(self, line)
-
-    monkeypatch.setattr(Chain, "check", counted)
-    with home.live() as life:
-        life._take_up()
-    assert 3 * count <= read[0] <= 3 * count + 6  # a few that were written meanwhile
-
-
-def test_ours_lets_good_records_through_and_says_which_is_bad(home: House) -> None:
-    with home.running() as life:
-        path = life.order.journal
-    assert verify(path).ok
-    whole = list(read_journal(path).records())
-    assert list(ours(whole)) == whole
+def test_ours_lets_good_records_through_and_says_which_is_bad() -> None:
+    good = [Record(0, "journal", 5, "b", 9, {"schema": "s", "about": {}}), Record(1, "stop", 5, "b", 9, STOP)]
+    assert list(ours(good)) == good
     with pytest.raises(JournalError, match=r"record 7 \(toll\)"):
-        list(ours([*whole, Record(7, "toll", 0, "b", 0, {})]))
+        list(ours([*good, Record(7, "toll", 0, "b", 0, {})]))

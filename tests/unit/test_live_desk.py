@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from pump_ctrl.console.server import Heard
 from pump_ctrl.controller.machine import State
 from pump_ctrl.errors import JournalError
 from pump_ctrl.live.outcome import Answer
@@ -58,6 +60,50 @@ def test_a_refusal_says_why_and_is_repeated_too(bench: DeskBench) -> None:
     assert "lockout" in refused.text
     bench.stack.run_to(5 * HOUR)
     assert bench.ask("bolus", "key-2") == refused
+
+
+@pytest.mark.parametrize(("verb", "more", "code"), [
+    ("bolus", {}, "bolus-overlap"),  # the rule that denied it
+    ("prime", {}, "not-possible"), ("resume", {}, "not-possible"),
+    ("resume", {"by": "Ann", "code": "abc"}, "nothing-to-confirm"),
+    ("refill", {"by": "Ann", "filled": "41 mL"}, "fill-impossible"),
+    ("refill", {"by": "Ann", "found": "4 mL"}, "refill-discrepancy"),  # the alarm
+    ("refill", {"by": "Ann", "found": "much"}, "invalid-input"),
+    ("resolve", {"by": "Ann", "reason": "seen", "command": "7"}, "no-such-command"),
+    ("resolve", {"by": "Ann", "reason": "seen", "command": "silence"}, "not-vouchable"),
+    ("resolve", {"by": "Ann", "reason": "seen", "command": "flow"}, "alarm-inactive"),
+    ("bolus", {"before": "unknown"}, "outcome-unknown"),
+])  # fmt: skip
+def test_every_answer_that_is_no_yes_has_a_code_that_is_told_again_after_a_restart(
+    bench: DeskBench, verb: str, more: dict[str, str], code: str
+) -> None:
+    """S-35."""
+    if more.pop("before", None):
+        bench.stack.wire.inject(Fault.parse(f"lose-reply@{bench.stack.elapsed_ms}ms:type=commit"))
+    else:
+        assert bench.ask("bolus", "before").code == ""
+    answer = bench.ask(verb, "r", **more)
+    assert answer.exit != 0
+    assert answer.code == code
+    bench.restart()
+    assert bench.ask(verb, "r", **more) == answer
+
+
+def test_the_console_is_told_code_exit_and_text(bench: DeskBench) -> None:
+    def reply(verb: str, **more: str) -> dict[str, object]:
+        return bench.desk._reply(Heard({"id": verb, "do": verb, **more}, cast("Any", None)))
+
+    assert reply("prime") == {"exit": 3, "code": "not-possible", "text": "Refused: the plan has no prime."}
+    assert reply("explode")["code"] == "verb-unknown"
+    assert reply("stop") == {"exit": 0, "code": "", "text": "Stopped. The pump confirmed it."}
+    assert reply("status")["code"] == ""
+
+
+def test_an_answer_of_a_program_that_wrote_no_codes_is_told_as_it_was(bench: DeskBench) -> None:
+    bench.journal.append("console", {"id": "old", "do": "bolus"})
+    bench.journal.append("told", {"id": "old", "exit": 3, "text": "Refused."})
+    bench.restart()
+    assert bench.ask("bolus", "old") == Answer(3, "Refused.", "")
 
 
 def test_a_bolus_whose_reply_was_lost_is_told_as_not_known(bench: DeskBench) -> None:
@@ -135,7 +181,7 @@ def test_pause_and_resume(bench: DeskBench) -> None:
 
 
 def test_a_prime_that_the_plan_does_not_have_is_refused(bench: DeskBench) -> None:
-    assert bench.ask("prime") == Answer(3, "Refused: the plan has no prime.")
+    assert bench.ask("prime") == Answer(3, "Refused: the plan has no prime.", "not-possible")
 
 
 def test_a_restart_is_confirmed_by_name_and_code_only(bench: DeskBench) -> None:
@@ -198,7 +244,7 @@ def test_an_unsettled_command_is_resolved_by_name_and_reason(bench: DeskBench) -
 
 
 def test_what_the_console_does_not_know_is_refused_and_not_written(bench: DeskBench) -> None:
-    assert bench.ask("explode").exit == 3
+    assert bench.ask("explode").code == "verb-unknown"
     assert bench.kinds("console") == []
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pump_ctrl.errors import InvalidInput, NotAllowed
+from pump_ctrl.errors import InvalidInput
 from pump_ctrl.journal import Record
 from pump_ctrl.live.order import given_doses
 from pump_ctrl.live.signed import Shelf, files_named, open_shelf
 from pump_ctrl.therapy.approval import approval_path, approve, write_approval
 from pump_ctrl.therapy.plan import load_plan
+from tests.refusals import refused
 from tests.whole_stack import formulary, profile
 
 EXAMPLES = Path("examples")
@@ -57,14 +58,14 @@ def test_a_signed_plan_comes_with_its_signed_limits(plan: Path) -> None:
 
 
 def test_a_plan_without_approval_is_refused_with_the_command_to_type(plan: Path) -> None:
-    with pytest.raises(NotAllowed, match=f"pump-ctrl plan approve {plan} --signer NAME"):
+    with refused("not-approved", f"pump-ctrl plan approve {plan} --signer NAME"):
         shelf().signed(plan)
 
 
 def test_a_plan_that_was_changed_after_signing_is_refused(plan: Path) -> None:
     sign(plan)
     plan.write_text(plan.read_text().replace('rate = "4 mg/day"', 'rate = "5 mg/day"'))
-    with pytest.raises(NotAllowed, match="changed after signing"):
+    with refused("not-approved", "changed after signing"):
         shelf().signed(plan)
 
 
@@ -72,27 +73,27 @@ def test_a_plan_that_was_signed_under_other_drug_limits_is_refused(plan: Path) -
     """S-14, F-55."""
     sign(plan)
     other = Shelf(profile("implant-40"), replace(formulary(), sha256="0" * 64), ())
-    with pytest.raises(NotAllowed, match=r"Changed since C-PATIENT-BOLUS was approved: formulary, limits\. "):
+    with refused("not-approved", r"Changed since C-PATIENT-BOLUS was approved: formulary, limits\. "):
         other.signed(plan)
 
 
 def test_a_plan_of_another_pump_is_refused(plan: Path) -> None:
     sign(plan)
-    with pytest.raises(NotAllowed, match="is for the pump implant-40, this is implant-20"):
+    with refused("plan-of-other-pump", "is for the pump implant-40, this is implant-20"):
         Shelf(profile("implant-20"), formulary(), ()).signed(plan)
 
 
 def test_a_plan_after_another_one_needs_that_ones_file(tmp_path: Path) -> None:
     before, after = copied("e-bridge-before", tmp_path), copied("e-bridge", tmp_path)
     sign(after, before)
-    with pytest.raises(NotAllowed, match="--previous FILE"):
+    with refused("plan-file-unknown", "--previous FILE"):
         open_shelf(after, None, formulary(), ())
     found = open_shelf(after, None, formulary(), [before])[1]
     assert found.prescription.bridge is not None
 
 
 def test_a_plan_of_the_journal_that_nobody_has_any_more_is_named(plan: Path) -> None:
-    with pytest.raises(NotAllowed, match="abcdef012345"):
+    with refused("plan-file-unknown", "abcdef012345"):
         shelf(plan).prescription("abcdef0123456789")
 
 

@@ -59,6 +59,7 @@ def test_figures_of_a_plan_that_has_run_for_ten_hours(bench: DeskBench) -> None:
     assert found["volume_nl"]["planned"] == 80_000
     assert found["volume_nl"]["missed"] <= 1
     assert found["reservoir_nl"]["high"] == 41_400_000 - found["volume_nl"]["ledger_low"]
+    assert found["reservoir_nl"]["filled"] == 41_400_000
     assert found["plan_s"] == 36_000
     assert found["run"]["purpose"] == "basal"
     assert found["reconciliation"] is None

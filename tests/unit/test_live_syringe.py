@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pump_ctrl.drivers.new_era import NewEraDriver
-from pump_ctrl.errors import LinkError, NotAllowed
+from pump_ctrl.errors import LinkError
 from pump_ctrl.live.syringe import mm, tell
 from pump_ctrl.therapy.profiles import load_profile
+from tests.refusals import refused
 from tests.unit.new_era_kit import HOUR, OracleLink, OraclePump, permit
 from tests.unit.new_era_met import acked, met
 
@@ -36,7 +37,7 @@ def test_a_pump_that_runs_is_asked_and_not_told_and_goes_on(diameter: str) -> No
     acked(driver.deliver(permit((60_000, HOUR))))
     pump.diameter = diameter
     link.sent.clear()
-    with pytest.raises(NotAllowed, match=r"The pump runs; .* Nothing was changed"):
+    with refused("pump-runs", r"The pump runs; .* Nothing was changed"):
         tell(BD_10, link, 0)
     assert (pump.prompt, pump.diameter) == ("I", diameter)
     assert set(link.sent) == {"DIS"}  # not its mode either
@@ -55,17 +56,17 @@ def test_a_pump_with_which_more_is_wrong_than_its_syringe_is_not_told_one() -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "code", "said"),
     [
-        ("implant-40", "no syringe pump"),
-        ("pump-11-elite-bd-10ml", r"Set it at the pump itself: .* 14\.43 mm"),
+        ("implant-40", "no-syringe-pump", None),
+        ("pump-11-elite-bd-10ml", "syringe-unsettable", r"Set it at the pump itself: .* 14\.43 mm"),
     ],
 )
 def test_a_pump_that_takes_no_syringe_over_the_wire_is_refused_before_anything_is_sent(
-    name: str, said: str
+    name: str, code: str, said: str | None
 ) -> None:
     link = OracleLink(OraclePump())
-    with pytest.raises(NotAllowed, match=said):
+    with refused(code, said):
         tell(load_profile(name), link, 0)
     assert link.sent == []
 

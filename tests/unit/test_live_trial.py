@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pump_ctrl.clock import SystemClock, TrialClock
-from pump_ctrl.errors import InvalidInput, NotAllowed
+from pump_ctrl.errors import InvalidInput
 from pump_ctrl.live.trial import Trial, TrialPump, served_as, trial_of
+from tests.refusals import refused
 from tests.unit.live_kit import plan_with_boluses
 from tests.whole_stack import profile
 
@@ -49,7 +50,7 @@ def test_other_trials_there_are_not(port: str) -> None:
     [("/dev/ttyUSB0", TRIAL), ("sim:", {"trial": None}), ("sim:", TRIAL), ("sim:?speed=30", TRIAL)],
 )
 def test_a_journal_stays_with_what_it_was_begun_on(port: str, about: dict[str, Any]) -> None:
-    with pytest.raises(NotAllowed, match="another journal"):
+    with refused("journal-of-other-port"):
         trial_of(port, about)
 
 

@@ -21,11 +21,41 @@ from pump_ctrl.drivers.base import (
     Unknown,
 )
 from pump_ctrl.drivers.new_era import NewEraDriver
+from pump_ctrl.drivers.new_era_program import FIRST, grid_of
 from pump_ctrl.errors import LinkError
 from tests.unit.new_era_kit import HOUR, MINUTE, OracleLink, OraclePump, basic, permit, safe
 from tests.unit.new_era_met import UNTIMED, acked, met
 
 # ---- delivering ----
+
+RATES, PAUSES = ((25_000, 30 * MINUTE),) * 39, ((25_000, 30 * MINUTE), (0, 100_000)) * 13
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "first", "second"),
+    [
+        (RATES[:1], RATES, 44, 410),
+        (RATES, RATES[:1], 424, 32),
+        (PAUSES, RATES, 294, 386),
+        (RATES, PAUSES, 424, 256),
+    ],
+    ids=["longer", "shorter", "rates", "pauses"],
+)
+def test_no_deliver_takes_more_exchanges_than_it_is_reckoned_with_nor_far_fewer_where_all_is_written_anew(
+    before: tuple[tuple[int, int], ...], then: tuple[tuple[int, int], ...], first: int, second: int
+) -> None:
+    """ADR 0013. Seen: 388 for 39 rate phases on a pump that never had a program, where there are 424: a permit that
+    lasted just between the two stopped the pump and was given up before RUN.
+    """
+    driver, link = met(OraclePump())
+    told = grid_of(UNTIMED).exchanges
+    for number, steps, sent, anew in ((7, before, first, FIRST), (8, then, second, 0)):
+        link.sent.clear()
+        order = permit(*steps, number=number)
+        acked(driver.deliver(order))
+        reckoned = told(order.steps) + anew
+        assert len(link.sent) == sent <= reckoned
+        assert reckoned - sent <= 3 or number == 8
 
 
 def test_a_deliver_is_stop_write_read_back_clear_arm_and_one_run() -> None:

@@ -36,7 +36,7 @@ def pressed_for(bench: DeskBench, ms: int, *, every: int = 4_000, name: str = "p
     return told
 
 
-@pytest.mark.parametrize(("third", "yes"), [(59 * MINUTE, True), (60 * MINUTE, False)])
+@pytest.mark.parametrize(("third", "yes"), [(59 * MINUTE, True), (60 * MINUTE, False), (61 * MINUTE, False)])
 def test_three_refused_requests_within_an_hour_are_told(third: int, yes: bool) -> None:
     presses = Presses()
     assert presses.refused("lockout", 0) == presses.refused("slot-ahead", 30 * MINUTE) == []
@@ -51,6 +51,15 @@ def test_it_is_told_once_an_hour_however_often_the_key_is_pressed() -> None:
     presses = Presses()
     told = [at for at in range(0, 150 * MINUTE, 1_000) if presses.refused("lockout", at)]
     assert told == [2_000, 2_000 + HOUR, 2_000 + 2 * HOUR]
+
+
+@pytest.mark.parametrize(
+    ("again", "yes"), [(60 * MINUTE - 1, False), (60 * MINUTE, True), (61 * MINUTE, True)]
+)
+def test_a_used_up_number_is_told_again_after_an_hour(again: int, yes: bool) -> None:
+    presses = Presses()
+    presses.refused("max-per-day", 0)
+    assert codes(presses.refused("max-per-day", again)) == (["requests"] if yes else [])
 
 
 @pytest.mark.parametrize(("every", "row"), [(5_000, True), (5_001, False)])
@@ -69,6 +78,16 @@ def test_a_minute_is_not_over_a_minute() -> None:
     for at in range(0, 60_001, 5_000):
         presses.pressed(at)
     assert not presses.stuck
+
+
+@pytest.mark.parametrize("boot", [0, 86_400_000])
+def test_a_key_that_is_stuck_since_the_start_is_stuck_after_its_first_minute(boot: int) -> None:
+    presses, since = Presses(), list[int]()
+    assert not presses.stuck
+    for at in range(0, 62_000, 1_000):
+        presses.pressed(boot + at)
+        since += [at] if presses.stuck else []
+    assert since == [61_000]
 
 
 def test_a_key_that_stays_stuck_is_told_again_each_minute() -> None:

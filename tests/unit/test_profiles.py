@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +106,23 @@ def test_every_number_of_a_profile_has_its_source() -> None:
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InvalidInput, match=r"'implant-30'.*implant-20, implant-40, ne-1000"):
         load_profile("implant-30")
+
+
+@pytest.mark.parametrize(("step", "refused"), [("9 nL", True), ("10 nL", False)])
+def test_a_harvard_pump_whose_steps_cannot_be_told_is_refused(
+    tmp_path: Path, step: str, refused: bool
+) -> None:
+    packaged = (files("pump_ctrl.data") / "pumps" / "pump-11-elite-bd-10ml.toml").read_text(encoding="utf-8")
+    own = tmp_path / "own.toml"
+    own.write_text(
+        packaged.replace('step = { value = "20 nL"', f'step = {{ value = "{step}"'), encoding="utf-8"
+    )
+    if not refused:
+        assert load_profile(own).step == Volume(10)
+        return
+    with pytest.raises(InvalidInput) as told:
+        load_profile(own)
+    assert [(p.field, p.allowed) for p in told.value.problems] == [("step", "at least 10 nL")]
 
 
 @pytest.mark.parametrize("name", ["../catheters", "implant-40.toml/../x", "", "IMPLANT-40"])

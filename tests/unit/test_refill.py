@@ -26,10 +26,11 @@ from pump_ctrl.controller.machine import State
 from pump_ctrl.controller.people import PATH_FULL
 from pump_ctrl.controller.prescription import Bridge, Prescription
 from pump_ctrl.drivers.base import Nothing, Unknown
-from pump_ctrl.errors import JournalError, NotAllowed
+from pump_ctrl.errors import JournalError
 from pump_ctrl.safety.ask import Purpose
 from pump_ctrl.therapy.plan import load_plan
 from pump_ctrl.therapy.refill import Filling
+from tests.refusals import refused
 from tests.system_plans import PLANS
 from tests.toy_pace import HOUR
 from tests.unit.fake_bench import LIMITS, TIMING, FakeBench, ToySchedule, ToyTerms, written
@@ -346,7 +347,7 @@ def test_a_new_path_is_primed_after_stop_and_resume_and_the_guard_agrees(restart
 
 def test_a_refill_without_a_name_or_without_a_journal_is_refused() -> None:
     stack = primed_stack()
-    with pytest.raises(NotAllowed):
+    with refused("no-name"):
         stack.runner.refill("", Filling(1_000_000, 0))
 
     def full(kind: str, data: object) -> None:

@@ -1,0 +1,32 @@
+"""The formulary's room: every drug, every limit, and whether somebody has read its source."""
+
+from __future__ import annotations
+
+from html import unescape
+
+from pump_ctrl.therapy.formulary import load_formulary
+from pump_ctrl.therapy.sourced import Sourced
+from pump_ctrl.therapy.wording import sourced
+from tests.unit.web.kit import Desk
+
+
+def test_every_limit_of_every_drug_stands_there_with_its_source(ann: Desk) -> None:
+    text, found = unescape(ann.get("/formulary").text), load_formulary(None)
+    assert found.sha256 in text
+    for name, entry in found.drugs.items():
+        assert f'<h2 id="{name}">' in text
+        for field in type(entry).model_fields:
+            value = getattr(entry, field)
+            if isinstance(value, Sourced):
+                assert f"<td>{sourced(value)}</td>" in text
+    for source in found.sources.values():
+        assert source.title in text
+
+
+def test_a_number_whose_source_nobody_has_read_is_marked_with_a_word(ann: Desk) -> None:
+    text, found = ann.get("/formulary").text, load_formulary(None)
+    values = [getattr(entry, name) for entry in found.drugs.values() for name in type(entry).model_fields]
+    numbers = [value for value in values if isinstance(value, Sourced)]
+    assert text.count("✔ read") == sum(value.verified for value in numbers)
+    assert text.count("! unverified") == sum(not value.verified for value in numbers)
+    assert "No dosing advice." in text
