@@ -38,6 +38,12 @@ def ml(nl: Fraction | int) -> str:
     return f"{rounded(value, 6 if 0 < abs(value) < Fraction(1, 1_000) else 3)} mL"
 
 
+def rate(nl_per_h: Fraction | int) -> str:
+    """A rate by the hour and by the day: two steps of a slow titration have to read as two rates."""
+    value = Fraction(nl_per_h) / 10**6
+    return f"{rounded(value, 4)} mL/h ({rounded(value * 24, 4)} mL/day)"
+
+
 def mass(pg: Fraction | int, unit: str, more: int = 0) -> str:
     """A mass in ``unit`` (mg, ug, ng) with four significant places or so, and ``more`` besides."""
     value = Fraction(pg) / PG_PER[unit]

@@ -6,8 +6,10 @@ draws new ones, many more, and prints how to repeat a failure. ``PUMP_CTRL_HYPOT
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -36,25 +38,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--deep", action="store_true", help="also run the tests marked deep")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Garbage is not looked for meanwhile, nor ever in what was collected: tens of thousands of tests are none."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the long runs unless they were asked for."""
     if config.getoption("--deep"):
         return
-    long_runs = [item for item in items if item.get_closest_marker("deep")]
+    ordinary: list[pytest.Item] = []
+    long_runs: list[pytest.Item] = []
+    for item in items:
+        (long_runs if item.get_closest_marker("deep") else ordinary).append(item)
     config.hook.pytest_deselected(items=long_runs)
-    items[:] = [item for item in items if item not in set(long_runs)]
+    items[:] = ordinary
 
 
-@pytest.fixture(autouse=True, scope="session")
-def nobodys_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the state directory of whoever runs the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
-        yield
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """Around all tests; as fixtures that each test asks for these would cost each test a tenth of a millisecond."""
+    with TemporaryDirectory(prefix="state-home") as nobodys, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", nobodys)  # no test reads or writes that of whoever runs the tests
+        _hold_every_record_of_a_runner_to_its_row(patch)
+        return (yield)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def every_record_of_a_runner_fits_its_row() -> Iterator[None]:
+def _hold_every_record_of_a_runner_to_its_row(patch: pytest.MonkeyPatch) -> None:
     """Whatever any test lets the whole stack write is held to the table of the journal's records."""
     made = Runner.__init__
 
@@ -63,11 +79,9 @@ def every_record_of_a_runner_fits_its_row() -> Iterator[None]:
         if isinstance(self.journal, MemoryJournal | TappedJournal):
             setattr(self.journal, HELD, True)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Runner, "__init__", make)
-        for journal in (MemoryJournal, TappedJournal):
-            patch.setattr(journal, "append", _fitting(journal.append))
-        yield
+    patch.setattr(Runner, "__init__", make)
+    for journal in (MemoryJournal, TappedJournal):
+        patch.setattr(journal, "append", _fitting(journal.append))
 
 
 def _fitting(append: Callable[[Any, str, Mapping[str, Any]], Record]) -> Callable[..., Record]:

@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 
 Point = tuple[float, float]
 
+_MOST_DIGITS: Final = 9  # decimals of a tick
 _NOT_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -77,8 +78,10 @@ def round_step(raw: float) -> float:
 
 
 def number(value: float, step: float) -> str:
-    """A tick's label with just the decimals that its step needs."""
+    """A tick's label with just the decimals that its step needs, and never another value than the tick's."""
     digits = max(0, -floor(log10(step) + 1e-9)) if step > 0 else 0
+    while digits < _MOST_DIGITS and abs(float(f"{value:.{digits}f}") - value) > abs(value) * 1e-9:
+        digits += 1
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text
 

@@ -253,7 +253,8 @@ def approve(
     """Sign PLAN with its compiled limits. Writes PLAN.approval.json beside it; refuses a blocked plan.
 
     Where there are accounts (pump-ctrl user), they sign, and each is asked for its password: unseen on a terminal, else
-    one line each of standard input. Without accounts the names are taken as they are given.
+    one line each of standard input; the plan is then listed on their page too. Without accounts the names are taken as
+    they are given.
     """
     opened = open_plan(plan_file, previous, pump, formulary)
     own_pump_of(opened.file, opened.plan, pump)
@@ -262,7 +263,8 @@ def approve(
     path = approval_path(plan_file)
     with house_of_accounts(place) as clinic:
         signed = _signed(opened, clinic, (signer, second), given)
-        write_approval(path, signed)
+        kept = _kept(opened, clinic)
+        _write(path, signed, kept)
     names = [name for name in (signed.signer, signed.second) if name]
     if as_json:
         about = {"signers": names, "authenticated": signed.authenticated}
@@ -271,6 +273,8 @@ def approve(
         )
         return
     say([f"{opened.plan.id} approved by {' and '.join(names)} for {opened.profile.name}: {path}"])
+    if kept is not None:
+        say([f"It stands on the page too (pump-ctrl web), as {kept}"])
     if not signed.authenticated:
         say([f"Nobody verified the name{'s'[: len(names) - 1]}: there are no accounts (pump-ctrl user add)."])
 
@@ -286,6 +290,23 @@ def _signed(
     _by_name(opened, first, next(iter(others), None), reasons)
     given = Reviewed(opened.plan, opened.formulary, opened.profile, opened.previous)
     return signed_by(clinic, accounts, given, reasons)
+
+
+def _kept(opened: Opened, clinic: Clinic | None) -> Path | None:
+    """The plan's file among those of the page, if accounts signed it."""
+    version = clinic.versions.get(opened.plan.sha256) if clinic is not None else None
+    return version.file if version is not None else None
+
+
+def _write(path: Path, signed: Approval, kept: Path | None) -> None:
+    try:
+        write_approval(path, signed)
+    except InvalidInput as error:
+        if kept is None:
+            raise
+        raise InvalidInput(
+            f"{error}. It is approved all the same: run {kept}, which has it beside it."
+        ) from None
 
 
 def _by_name(opened: Opened, signer: str, second: str | None, reasons: dict[str, str]) -> Approval:

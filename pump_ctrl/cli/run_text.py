@@ -36,10 +36,10 @@ STATES: Final = {
     "BOLUS": "a bolus runs, then the basal",
     "PRIMING": "a prime runs, nothing else",
     "UNCERTAIN": "the outcome of a command is not known; nothing new is given until the pump has told it",
-    "PAUSED": "paused; nothing is given until: pump-ctrl resume",
-    "STOPPED": "the pump was told to stop; nothing is given until: pump-ctrl resume",
-    "FAULT": "an alarm forbids delivery; nothing is given until its cause is gone, then: pump-ctrl ack, and pump-ctrl "
-    "resume",
+    "PAUSED": "paused; nothing new is given until: pump-ctrl resume",
+    "STOPPED": "the pump was told to stop; nothing new is given until: pump-ctrl resume",
+    "FAULT": "an alarm forbids delivery; nothing new is given until its cause is gone, then: pump-ctrl ack, and "
+    "pump-ctrl resume",
 }
 NOT_TAKEN: Final = {"busy": " (it may still listen to a controller before this one; it is asked again)"}
 WORTH_NL: Final = 100  # a gap of less than a pump's step is in the sums, and worth no line

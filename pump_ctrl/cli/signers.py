@@ -9,6 +9,7 @@ Tests      tests/unit/test_cli_web.py
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,9 +34,11 @@ def house_of_accounts(place: Path | None) -> Iterator[Clinic | None]:
             known = clinic is not None and bool(clinic.accounts.all())
             if place is not None and not known:
                 raise NotAllowed(
-                    f"Nobody can sign: there are no accounts in {place}.",
+                    f"Nothing was signed: there are no accounts in {place}, and where --state names a directory only "
+                    "its accounts sign.",
                     code="no-such-account",
-                    do_now="pump-ctrl user add makes them; or name another directory.",
+                    do_now=f"pump-ctrl user add NAME --role prescriber --state {shlex.quote(str(place))} makes one; or "
+                    "leave --state out: without accounts in the usual directory too names are taken as they are given.",
                 )
             yield clinic if known else None
             if clinic is not None:
@@ -76,10 +79,11 @@ def _account(clinic: Clinic, name: str, act: Act) -> Account:
 def signed_by(
     clinic: Clinic, accounts: tuple[Account, ...], given: Reviewed, reasons: Mapping[str, str]
 ) -> Approval:
-    """Ask each for the password, and sign.
+    """Ask each for the password, and sign; the plan is then among those of the page.
 
     Raises:
-        NotAllowed: a password is wrong, or as ``therapy.approval.approve``.
+        NotAllowed: it is signed already, a password is wrong, or as ``therapy.approval.approve``.
     """
+    clinic.versions.require_unsigned(given)
     people = [(each, asked_password(f"{each.name} ({each.full_name})", new=False)) for each in accounts]
     return clinic.versions.sign_file(given, people, reasons)

@@ -30,9 +30,9 @@ _RANGE: Final = re.compile(r"\b([0-9]+) to ([0-9]+) (nL|pg)\b")
 _WAITS: Final = {  # states in which nothing new is given, and what ends them
     "WAITING": "waits until a person has confirmed what was given",
     "UNCERTAIN": "the outcome of a command is unknown; nothing new is given until the pump has told it",
-    "PAUSED": "paused; nothing is given until a person resumes (--request TIME=resume)",
-    "STOPPED": "stopped by a person; nothing is given until a person resumes (--request TIME=resume)",
-    "FAULT": "an alarm forbids delivery; nothing is given until a person acknowledges (--request TIME=ack), "
+    "PAUSED": "paused; nothing new is given until a person resumes (--request TIME=resume)",
+    "STOPPED": "stopped by a person; nothing new is given until a person resumes (--request TIME=resume)",
+    "FAULT": "an alarm forbids delivery; nothing new is given until a person acknowledges (--request TIME=ack), "
     "looks where only a person can (--request TIME=resolve), and resumes (--request TIME=resume)",
 }
 _MOST: Final = 12  # rows of a list that may be long; --json has all of them

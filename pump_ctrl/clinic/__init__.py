@@ -17,8 +17,9 @@ from __future__ import annotations
 from pump_ctrl.clinic.accounts import PERMISSIONS, Account, Accounts, Act, Role
 from pump_ctrl.clinic.drafts import Draft, Drafts
 from pump_ctrl.clinic.house import Clinic, default_place
+from pump_ctrl.clinic.reviewed import Reviewed, Signature, Version, Withdrawal
 from pump_ctrl.clinic.sessions import Session, Sessions
-from pump_ctrl.clinic.versions import SIGNING_ACTS, Reviewed, Signature, Version, Versions
+from pump_ctrl.clinic.versions import SIGNING_ACTS, Versions
 
 __all__ = [
     "PERMISSIONS",
@@ -36,5 +37,6 @@ __all__ = [
     "Signature",
     "Version",
     "Versions",
+    "Withdrawal",
     "default_place",
 ]

@@ -2,8 +2,9 @@
 
 Layer      clinic.
 Hazard     a viewer who approves; a password that is tried until it fits; an account that outlives its owner's leave.
-Invariant  what a role may is data; the account's name is compared exactly; nothing but a password makes somebody known;
-           an attempt counts before it is looked at, so that many at the same time are no way around the lock.
+Invariant  what a role may is data; who logs in names the account exactly; no two accounts have names that could be
+           taken for one person's (``therapy.approval.person``); nothing but a password makes somebody known; an
+           attempt counts before it is looked at, so that many at the same time are no way around the lock.
 Tests      tests/unit/clinic/test_accounts.py
 """
 
@@ -19,6 +20,7 @@ from typing import Final, Literal, get_args
 from pump_ctrl.clinic.passwords import fits, nobodys, require_usable, sealed
 from pump_ctrl.clinic.store import Row, Store, Transaction
 from pump_ctrl.errors import InvalidInput, NotAllowed, Problem
+from pump_ctrl.therapy.approval import person
 
 Role = Literal["prescriber", "second", "bench", "viewer"]
 Act = Literal["look", "stop", "write", "sign", "second", "operate"]
@@ -190,9 +192,12 @@ def _refuse_locked(failures_ms: list[int], now_ms: int) -> None:
 
 
 def _require_free(where: Store | Transaction, name: str, full_name: str) -> None:
-    if where.one("SELECT 1 FROM accounts WHERE name = ? OR full_name = ?", name, full_name) is not None:
+    rows = where.all("SELECT name, full_name FROM accounts")
+    taken = {person(known) for row in rows for known in (row["name"], row["full_name"])}
+    if taken & {person(name), person(full_name)}:
         raise NotAllowed(
-            f"There is an account with the name {name} or the full name {full_name} already.",
+            f"There is an account with the name {name} or the full name {full_name} already, or with one that differs "
+            "from them in no more than case, width, blanks or what is not seen.",
             code="account-taken",
             do_now="A disabled account keeps its name, so that old signatures stay clear. Take another name.",
         )
@@ -225,7 +230,7 @@ def _require_names(name: str, full_name: str) -> None:
             Problem("", None, "name", f"{name[:40]!r} is no account name",
                     "a letter, then letters, digits, . _ -; at most 32, lower case")
         )  # fmt: skip
-    if not full_name.strip() or not full_name.isprintable() or len(full_name) > 80:
+    if not person(full_name) or not full_name.isprintable() or len(full_name) > 80:
         problems.append(Problem("", None, "full name", "is no name", "1 to 80 printable characters"))
     if len(scripts := _scripts(full_name)) > 1:
         what = f"mixes the letters of {' and '.join(scripts)}, which look alike"
@@ -235,5 +240,6 @@ def _require_names(name: str, full_name: str) -> None:
 
 
 def _scripts(text: str) -> list[str]:
-    words = {word for letter in filter(str.isalpha, text) for word in unicodedata.name(letter, "").split()}
+    letters = filter(str.isalpha, unicodedata.normalize("NFKC", text))
+    words = {word for letter in letters for word in unicodedata.name(letter, "").split()}
     return [script.capitalize() for script in _ALIKE if script in words]

@@ -1,4 +1,5 @@
--- The tables of a state directory. Times ending on _utc_ms are labels; intervals are boot time (_ms) of one boot.
+-- The tables of a state directory, number 1. Times ending on _utc_ms are labels; intervals are boot time (_ms) of one boot.
+-- What is written here stays as it is: a change is a file of its own, so that a directory of an earlier version opens.
 CREATE TABLE accounts (
   name TEXT PRIMARY KEY, full_name TEXT NOT NULL UNIQUE COLLATE NOCASE, roles TEXT NOT NULL, password TEXT NOT NULL,
   disabled INTEGER NOT NULL DEFAULT 0, created_utc_ms INTEGER NOT NULL,
@@ -16,7 +17,9 @@ CREATE TABLE drafts (
   saved_by TEXT NOT NULL, PRIMARY KEY (key, revision)
 ) STRICT;
 CREATE TABLE versions (
-  sha256 TEXT PRIMARY KEY, key TEXT NOT NULL, plan_id TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
+  sha256 TEXT PRIMARY KEY,
+  key TEXT NOT NULL,  -- of the draft; empty: approved on the command line, and there was none
+  plan_id TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
   digest TEXT NOT NULL, reasons TEXT NOT NULL, state TEXT NOT NULL, made_utc_ms INTEGER NOT NULL,
   approval TEXT  -- the approval file, as soon as there is one
 ) STRICT;

@@ -4,7 +4,7 @@ Layer      clinic.
 Hazard     a session that never ends, on a screen that nobody sits at; a form of another site, or one that is sent
            twice.
 Invariant  the token stands in the browser only; a session ends by itself, by a new password, a disabled account and a
-           reboot; a form's token is of one session and one purpose, and what acts spends it.
+           reboot; a form's token is of one session and one purpose, and what acts spends it while the session lasts.
 Tests      tests/unit/clinic/test_sessions.py
 """
 
@@ -115,8 +115,12 @@ class Sessions:
         """
         nonce = self.accept(session, purpose, token)
         with self._store.write() as tx:
-            if tx.one("SELECT 1 FROM sessions WHERE id = ?", session.id) is None:
+            row = tx.one("SELECT * FROM sessions WHERE id = ?", session.id)
+            if row is None:
                 raise _refused("you have logged out")
+            account = self._accounts.get(session.account.name)
+            if account is None or not self._lasts(row, account):
+                raise _refused("your session has ended")
             spent = f"{session.id[:16]}.{nonce}"
             if tx.do("INSERT OR IGNORE INTO spent VALUES (?, ?)", spent, session.id) == 0:
                 raise NotAllowed(

@@ -25,7 +25,8 @@ from typing import Any, Final
 from pump_ctrl.clock import Clock
 from pump_ctrl.errors import JournalError
 
-VERSION: Final = 1
+# What makes each number of the tables out of the one before; an earlier directory is brought up to the last of them.
+SCHEMAS: Final = ("schema.sql", "schema-2.sql")
 PATIENCE_S: Final = 5.0  # another process may be writing
 Row = sqlite3.Row
 PRAGMAS: Final = (
@@ -92,15 +93,15 @@ class Store:
             self._connection.execute(f"PRAGMA {pragma}")
         with self.write() as tx:
             found = tx.all("PRAGMA user_version")[0][0]
-            if found == 0:
-                for statement in _statements():
-                    tx.do(statement)
-                tx.do(f"PRAGMA user_version = {VERSION}")
-            elif found != VERSION:
+            if not 0 <= found <= len(SCHEMAS):
                 raise JournalError(
                     f"{self._path} was written by another version of this program (its tables are number {found}).",
                     do_now="Start that version, or name another state directory with --state DIR.",
                 )
+            for number, name in enumerate(SCHEMAS[found:], found + 1):
+                for statement in _statements(name):
+                    tx.do(statement)
+                tx.do(f"PRAGMA user_version = {number}")
 
     def on_act(self, told: Callable[[], None]) -> None:
         """Call this after every transaction."""
@@ -144,8 +145,8 @@ class Store:
             self._connection.close()
 
 
-def _statements() -> list[str]:
-    text = (files("pump_ctrl.clinic") / "schema.sql").read_text(encoding="utf-8")
+def _statements(name: str) -> list[str]:
+    text = (files("pump_ctrl.clinic") / name).read_text(encoding="utf-8")
     bare = "\n".join(line.partition("--")[0] for line in text.splitlines())
     return [part.strip() for part in bare.split(";") if part.strip()]
 

@@ -3,8 +3,9 @@
 Layer      clinic; imports therapy.
 Hazard     a signature over something else than what was on the screen; one person who signs as two; a plan whose
            approval is written while its signatures are not.
-Invariant  a signature names the digest of plan, formulary, pump profile, compiled limits and findings; whoever signs
-           another one is refused. The record comes before the file, and a file that is missing is written at the start.
+Invariant  a signature names the digest of what was put before the signer (``reviewed``); whoever signs another one is
+           refused. The record comes before the file; a file that is missing, or is not what the record says, is written
+           at the start. What is only known to compare with (``plans/known``) is no version, and nothing makes it one.
 Tests      tests/unit/clinic/test_versions.py
 """
 
@@ -13,13 +14,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pump_ctrl.clinic.accounts import Account, Accounts
+from pump_ctrl.clinic.reviewed import Reviewed, Signature, Version, Withdrawal
 from pump_ctrl.clinic.store import Row, Store, Transaction, loads
 from pump_ctrl.errors import JournalError, NotAllowed
 from pump_ctrl.therapy.approval import (
@@ -30,99 +29,14 @@ from pump_ctrl.therapy.approval import (
     replace_durably,
     require_reasons,
 )
-from pump_ctrl.therapy.findings import Finding
-from pump_ctrl.therapy.formulary import Formulary
-from pump_ctrl.therapy.limits import compile_limits
-from pump_ctrl.therapy.plan import DosingPlan, load_plan, parse_plan
+from pump_ctrl.therapy.plan import DosingPlan, load_plan
 from pump_ctrl.therapy.plan_write import plan_text
-from pump_ctrl.therapy.profiles import PumpProfile
-from pump_ctrl.therapy.review import blocked, review
 
-State = Literal["awaits second", "approved", "withdrawn"]
 PLANS: Final = "plans"
 KNOWN: Final = "known"  # within it: plans in force that were signed elsewhere, by their hash
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 SigningAct = Literal["sign", "second"]
 SIGNING_ACTS: Final[tuple[SigningAct, ...]] = ("sign", "second")  # of the first person, of the second
-
-
-@dataclass(frozen=True)
-class Reviewed:
-    """What was put before a signer."""
-
-    plan: DosingPlan
-    formulary: Formulary
-    profile: PumpProfile
-    previous: DosingPlan | None
-
-    @cached_property
-    def findings(self) -> tuple[Finding, ...]:
-        """What the review found."""
-        return review(self.plan, self.formulary, self.profile, self.previous)
-
-    @property
-    def needs_second(self) -> bool:
-        """Whether a finding asks for a second person."""
-        return any(item.second for item in self.findings)
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of plan, formulary, profile, limits and findings: 64 hex digits."""
-        limits = (
-            {}
-            if blocked(self.findings)
-            else compile_limits(self.plan, self.formulary, self.profile, self.previous)
-        )
-        parts: dict[str, Any] = {
-            "plan": self.plan.sha256,
-            "formulary": self.formulary.sha256,
-            "profile": self.profile.sha256,
-            "limits": limits,
-            "findings": [
-                [item.key, item.level, item.field, item.second, item.text] for item in self.findings
-            ],
-        }
-        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-        return sha256(text.encode("ascii")).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Who signed what, and when."""
-
-    account: str
-    full_name: str
-    digest: str
-    utc_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A signed plan. ``file`` is its plan file, as soon as it is approved; the approval stands beside it."""
-
-    sha256: str
-    key: str
-    plan_id: str
-    title: str
-    text: str
-    digest: str
-    reasons: Mapping[str, str]
-    state: State
-    made_utc_ms: int
-    signatures: tuple[Signature, ...]
-    file: Path | None
-
-    @property
-    def first_seal(self) -> str:
-        """SHA-256 of the first signature and of the reasons given with it: what a second person has to have seen."""
-        first = self.signatures[0]
-        parts = [self.digest, first.account, first.utc_ms, sorted(self.reasons.items())]
-        return sha256(json.dumps(parts, ensure_ascii=True, allow_nan=False).encode("ascii")).hexdigest()
-
-    @property
-    def plan(self) -> DosingPlan:
-        """The plan itself."""
-        return parse_plan(self.text, self.plan_id)
 
 
 class Versions:
@@ -205,12 +119,7 @@ class Versions:
                     code="signed-already",
                     do_now="Look at its page.",
                 )
-            tx.do("DELETE FROM versions WHERE sha256 = ?", plan.sha256)
-            tx.do(
-                "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                plan.sha256, key, plan.id, plan.title, plan_text(plan), digest, json.dumps(dict(reasons)),
-                "awaits second" if approval is None else "approved", now, _text(approval),
-            )  # fmt: skip
+            _record(tx, key, given, reasons, approval, now)
             _sign(tx, plan.sha256, 1, signer, digest, now)
         return self._filed(plan.sha256)
 
@@ -254,10 +163,39 @@ class Versions:
             _sign(tx, found.sha256, 2, signer, digest, now)
         return self._filed(found.sha256)
 
+    def require_unsigned(self, given: Reviewed) -> None:
+        """Make sure that ``sign_file`` would take this plan, before anybody is asked for a password.
+
+        Raises:
+            NotAllowed: it is approved as it is, or waits for its second signature.
+        """
+        found = self.get(given.plan.sha256)
+        if found is None or found.state == "withdrawn":
+            return
+        names = " and ".join(each.full_name for each in found.signatures)
+        if found.state == "awaits second":
+            raise NotAllowed(
+                f"{found.plan_id} in exactly this form is signed on the page by {names}, and waits there for its "
+                "second signature.",
+                code="signed-already",
+                do_now="Let the second person sign on the page (pump-ctrl web), or withdraw it there first.",
+            )
+        if found.digest == given.digest:
+            raise NotAllowed(
+                f"{found.plan_id} in exactly this form is approved already, by {names}: {found.file}, with its "
+                "approval beside it.",
+                code="signed-already",
+                do_now="Run that file. To have it signed anew, withdraw it on its page first (pump-ctrl web).",
+            )
+
     def sign_file(
         self, given: Reviewed, people: Sequence[tuple[Account, str]], reasons: Mapping[str, str]
     ) -> Approval:
-        """Sign a plan that lies elsewhere, with all its signers at once. The approval is for the caller to write.
+        """Sign a plan that lies elsewhere, with all its signers at once: a version like any other, without a draft.
+
+        One that is approved, and of which the formulary, the pump's profile or what the review finds has changed since,
+        is signed anew: the new approval takes the place of the one that holds no more. The plan that it follows is kept
+        to compare with. The same approval is the caller's to write beside the file.
 
         Args:
             given: what is signed.
@@ -265,20 +203,25 @@ class Versions:
             reasons: as ``therapy.approval.approve`` takes them.
 
         Raises:
-            NotAllowed: as ``therapy.approval.approve``, a wrong password, or a role that may not.
+            NotAllowed: as ``therapy.approval.approve``, a wrong password, a role that may not, or as
+                ``require_unsigned``.
+            JournalError: the disk refuses; where it is the plan's file, the plan is signed all the same.
         """
         signers = [
             self._signer(account, password, act)
             for (account, password), act in zip(people, SIGNING_ACTS, strict=False)
         ]
         first, second = signers[0].full_name, signers[1].full_name if len(signers) > 1 else None
-        approval = _approval(given, first, second, reasons, self._store.clock.utc_ms())
+        now = self._store.clock.utc_ms()
+        approval = _approval(given, first, second, reasons, now)
+        if given.previous is not None and self.plan(given.previous.sha256) is None:
+            self.know(given.previous, signers[0])
         with self._store.write() as tx:
+            self.require_unsigned(given)
+            _record(tx, "", given, reasons, approval, now)
             for number, signer in enumerate(signers, 1):
-                tx.act(
-                    "signed", plan=given.plan.sha256, digest=given.digest, number=number, by=signer.name,
-                    how="plan approve",
-                )  # fmt: skip
+                _sign(tx, given.plan.sha256, number, signer, given.digest, now, how="plan approve")
+        self._filed(given.plan.sha256)
         return approval
 
     def withdraw(self, plan_sha256: str, account: Account) -> Version:
@@ -301,20 +244,24 @@ class Versions:
                     code="not-withdrawable",
                     do_now="Look at its page.",
                 )
+            tx.do(
+                "INSERT INTO withdrawals VALUES (?, ?, ?, ?)",
+                plan_sha256, account.name, account.full_name, self._store.clock.utc_ms(),
+            )  # fmt: skip
             tx.act("withdrawn", plan=plan_sha256, by=account.name)
         found = self.get(plan_sha256)
         assert found is not None
         return found
 
     def write_missing(self) -> None:
-        """Write the files of approved plans that are not there: a crash came between the record and the file.
+        """Write the files of approved plans that are not there, or not as recorded: a crash came between the two.
 
         Raises:
             JournalError: the disk refuses.
         """
         for row in self._store.all("SELECT * FROM versions WHERE state = 'approved'"):
             target = self._file(row)
-            if not (target.exists() and approval_path(target).exists()):
+            if not all(_holds(path, content) for path, content in _contents(target, row)):
                 self._write(target, row)
 
     def _signer(self, account: Account, password: str, act: SigningAct) -> Account:
@@ -341,8 +288,8 @@ class Versions:
     def _write(self, target: Path, row: Row) -> None:
         try:
             self._place.mkdir(mode=0o700, exist_ok=True)
-            replace_durably(target, row["text"].encode("utf-8"))
-            replace_durably(approval_path(target), row["approval"].encode("ascii"))
+            for path, content in _contents(target, row):
+                replace_durably(path, content)
         except OSError as error:
             raise JournalError(
                 f"{row['plan_id']} is signed, and its file {target} cannot be written: {error.strerror}.",
@@ -351,9 +298,11 @@ class Versions:
 
     def _version(self, row: Row) -> Version:
         rows = self._store.all("SELECT * FROM signatures WHERE sha256 = ? ORDER BY number", row["sha256"])
+        file = self._file(row)
+        taken = self._store.one("SELECT * FROM withdrawals WHERE sha256 = ?", row["sha256"])
         return Version(
             sha256=row["sha256"],
-            key=row["key"],
+            key=row["key"] or None,
             plan_id=row["plan_id"],
             title=row["title"],
             text=row["text"],
@@ -362,7 +311,8 @@ class Versions:
             state=row["state"],
             made_utc_ms=row["made_utc_ms"],
             signatures=tuple(Signature(s["account"], s["full_name"], s["digest"], s["utc_ms"]) for s in rows),
-            file=self._file(row) if row["approval"] is not None else None,
+            file=file if row["approval"] is not None or approval_path(file).exists() else None,
+            withdrawal=Withdrawal(taken["account"], taken["full_name"], taken["utc_ms"]) if taken else None,
         )
 
 
@@ -405,11 +355,50 @@ def _text(approval: Approval | None) -> str | None:
     return None if approval is None else approval_text(approval)
 
 
+def _contents(target: Path, row: Row) -> tuple[tuple[Path, bytes], ...]:
+    """The files of an approved plan; the approval is the last, so that there is none without its plan."""
+    return (
+        (target, row["text"].encode("utf-8")),
+        (approval_path(target), row["approval"].encode("ascii")),
+    )
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _record(
+    tx: Transaction,
+    key: str,
+    given: Reviewed,
+    reasons: Mapping[str, str],
+    approval: Approval | None,
+    now_utc_ms: int,
+) -> None:
+    """Put a version in the place of the one of the same plan, if there was one; ``key``: empty for no draft."""
+    plan, state = given.plan, "awaits second" if approval is None else "approved"
+    tx.do("DELETE FROM versions WHERE sha256 = ?", plan.sha256)
+    tx.do(
+        "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        plan.sha256, key, plan.id, plan.title, plan_text(plan), given.digest, json.dumps(dict(reasons)), state,
+        now_utc_ms, _text(approval),
+    )  # fmt: skip
+
+
 def _sign(
-    tx: Transaction, plan_sha256: str, number: int, signer: Account, digest: str, now_utc_ms: int
+    tx: Transaction,
+    plan_sha256: str,
+    number: int,
+    signer: Account,
+    digest: str,
+    now_utc_ms: int,
+    **how: str,
 ) -> None:
     tx.do(
         "INSERT INTO signatures VALUES (?, ?, ?, ?, ?, ?)",
         plan_sha256, number, signer.name, signer.full_name, digest, now_utc_ms,
     )  # fmt: skip
-    tx.act("signed", plan=plan_sha256, digest=digest, number=number, by=signer.name)
+    tx.act("signed", plan=plan_sha256, digest=digest, number=number, by=signer.name, **how)

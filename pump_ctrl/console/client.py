@@ -41,7 +41,10 @@ class Connection:
     def __init__(self, path: Path, *, patience_s: float = PATIENCE_S) -> None:
         self._patience_s, self._stop_patience_s = patience_s, min(patience_s, STOP_PATIENCE_S)
         self._heard = bytearray()
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        except OSError as err:
+            raise _nobody(err) from None
         # So long, and no longer, it waits where others wait to be let in before it.
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(self._stop_patience_s))
         try:
@@ -50,11 +53,7 @@ class Connection:
                 raise OSError("it belongs to another user")
         except OSError as err:
             self._sock.close()
-            raise NobodyError(
-                f"No controller answers for this journal ({err.strerror or err}).",
-                pump_state="What the pump was told last goes on to its end.",
-                do_now="Start it: pump-ctrl run PLAN --port URL --journal FILE",
-            ) from None
+            raise _nobody(err) from None
 
     @classmethod
     def to(cls, journal: Path | str) -> Self:
@@ -131,6 +130,14 @@ class Connection:
 
 def _timeval(seconds: float) -> bytes:
     return _TIMEVAL.pack(int(seconds), max(1, int(seconds % 1 * 1_000_000)))
+
+
+def _nobody(err: OSError) -> NobodyError:
+    return NobodyError(
+        f"No controller answers for this journal ({err.strerror or err}).",
+        pump_state="What the pump was told last goes on to its end.",
+        do_now="Start it: pump-ctrl run PLAN --port URL --journal FILE",
+    )
 
 
 def _lost(why: str) -> NobodyError:

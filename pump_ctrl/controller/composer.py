@@ -227,10 +227,18 @@ class Composer:
 
     def patient(self, plan_ms: int, request_id: str) -> Run:
         """A patient bolus, then the basal."""
+        return self._run(plan_ms, "patient", request_id, self._patient)
+
+    def patient_end(self, plan_ms: int) -> int:
+        """When a patient bolus that is decided on now has surely ended, with the time that telling the pump takes."""
+        return self.part_end(self._made(plan_ms, "patient", "", self._patient))
+
+    @property
+    def _patient(self) -> tuple[int, Fraction]:
         terms = self._books.prescription.schedule.patient
         if terms is None:
             raise ValueError("the plan has no patient bolus")
-        return self._run(plan_ms, "patient", request_id, (terms.over_ms, terms.volume_nl))
+        return terms.over_ms, terms.volume_nl
 
     def prime(self, plan_ms: int) -> Run:
         """The plan's prime, alone, or what of it the path can still take (D-12)."""
@@ -262,13 +270,18 @@ class Composer:
         return self._books.prescription.schedule.hold_rate(plan_ms)
 
     def _run(self, plan_ms: int, purpose: str, request_id: str, bolus: tuple[int, Fraction] | None) -> Run:
+        """A run that the pump is told now."""
+        run = self._made(plan_ms, purpose, request_id, bolus)
+        self._telling.begins(plan_ms, [*run.spans])
+        return run
+
+    def _made(self, plan_ms: int, purpose: str, request_id: str, bolus: tuple[int, Fraction] | None) -> Run:
         """A run that begins when the pump takes it over, from what the one before will have given by then."""
         takes = self._telling.usual_ms
         run = self._beginning(plan_ms, plan_ms + takes, purpose, request_id, bolus)
         if abs(self._telling.ms([*run.spans]) - takes) > LIKE_MS:
             start = plan_ms + self._telling.ms([*run.spans])
             run = self._beginning(plan_ms, start, purpose, request_id, bolus)
-        self._telling.begins(plan_ms, [*run.spans])
         return run
 
     def _beginning(

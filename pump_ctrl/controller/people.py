@@ -119,7 +119,7 @@ class People:
             return "bolus-overlap" if self._s.state is State.BOLUS else "not-running"
         if self._s.books.bridging:
             return "bridge"
-        if slot is not None and plan + terms.over_ms + self._s.timing.stop_ms > slot.at_ms:
+        if slot is not None and self._s.composer.patient_end(plan) > slot.at_ms:
             return "slot-ahead"
         return ""
 

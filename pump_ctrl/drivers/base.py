@@ -192,6 +192,7 @@ class Capabilities:
         clears_counter: a ``deliver`` clears the pump's own counter: in a new session ``delivered_nl`` begins with what
             the last permit has given.
         hidden_nl: so much of the counter's last digit may be lost each time, nL.
+        keeps_counter: ``delivered_nl`` goes on where it was when the pump has lost its power.
     """
 
     protocol: str
@@ -210,6 +211,7 @@ class Capabilities:
     ahead_nl: int = 0
     clears_counter: bool = False
     hidden_nl: int = 0
+    keeps_counter: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -352,6 +352,7 @@ def _capabilities(ranges: codec.Ranges, *, simulated: bool) -> Capabilities:
         buffered=False,  # bytes that wait on the way are void by not_after, epoch or generation
         tells_time=True,
         simulated=simulated,
+        keeps_counter=True,
     )
 
 

@@ -39,7 +39,7 @@ FORMS: Final[Mapping[str, str]] = MappingProxyType(
         "limits": "at:whole checksum:text plan:text by:text plan_ms:whole? limits:table",
         "confirm": "at:whole by:text code:text pump:text? given:{whole}? plan_ms:whole off_ms:whole? utc_ms:whole",
         "intent": "at:whole id:whole request:text purpose:text account:text steps:[step] expires_ms:whole "
-        "doubt_ms:whole? limits:text ahead_nl?:whole hidden_nl?:whole clears?:flag",
+        "doubt_ms:whole? limits:text ahead_nl?:whole hidden_nl?:whole clears?:flag keeps?:flag",
         "outcome": f"at:whole id:whole what:acked|refused|unknown {_TOLD} counter?:whole? epoch?:whole? "
         "tick_ms?:whole? since?:whole runs?:flag",
         "stop": f"at:whole why:text what:acked|refused|unknown {_TOLD} {_READING}",

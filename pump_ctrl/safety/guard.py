@@ -268,7 +268,7 @@ class GuardedPump:
             self._known.write("outcome", {"id": permit.id, "what": "refused", "code": refusal.rule})
             return refusal
         outcome = self._send(permit)
-        told = self._intake.told(outcome, at)
+        told = self._intake.told(outcome, at, permit.id)
         self._known.write("outcome", {"id": permit.id, **told})
         self._act()
         return outcome

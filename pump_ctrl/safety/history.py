@@ -5,7 +5,8 @@ Hazard     a dose forgotten by a restart, a lost answer, a counter reset, a cloc
            be.
 Invariant  for every window the content is at least what flowed in it (S-03); nothing but proof lowers it
            (S-04).
-Tests      tests/safety/test_history*.py, test_cleared_counters.py, tests/properties/test_history_oracle.py
+Tests      tests/safety/test_history*.py, test_cleared_counters.py, test_kept_counters.py,
+           tests/properties/test_history_oracle.py
 
 Basal is one motor's rate (basal.py); boluses and the like are doses that add up (lanes.py).
 """
@@ -63,6 +64,7 @@ class History:
         self._before: tuple[int | None, int] = (None, 0)  # at its sending: counter epoch, most nL given
         self._hidden = 0  # nL that all clears of the counter may have lost
         self._clears = False  # commands clear the counter
+        self._keeps = False  # it outlives an epoch
         self._cleared: int | None = None  # since when the counter counts at the longest
         # Since when it counts, time, counter, grain and tip of a reading that has to wait until it is known how
         # long the host was off.
@@ -70,13 +72,21 @@ class History:
 
     # What happens.
 
-    def begin(self, draft: Draft, ahead_nl: int = 0, hidden_nl: int = 0, *, clears: bool = False) -> None:
+    def begin(
+        self,
+        draft: Draft,
+        ahead_nl: int = 0,
+        hidden_nl: int = 0,
+        *,
+        clears: bool = False,
+        keeps: bool = False,
+    ) -> None:
         """A request is about to be sent: from now on it counts, beside what runs.
 
         By ``ahead_nl`` it may run ahead of its even flow and be cut there. It ``clears`` the counter, which may
-        lose ``hidden_nl`` by that.
+        lose ``hidden_nl`` by that. The pump ``keeps`` its counter when it loses its power.
         """
-        self._clears = clears
+        self._clears, self._keeps = clears, keeps
         now = draft.run.sent
         self._before = (None if self._anchor is None else self._anchor.epoch, self.most_nl(now))
         self._last_ahead, self._hidden = ahead_nl * ZL_PER_NL, self._hidden + hidden_nl
@@ -307,17 +317,16 @@ class History:
         if anchor is None or last is None or anchor.epoch != epoch or counter < last[1]:
             if anchor is not None and anchor.epoch != epoch:
                 self._count_unseen(at, counter, grain_nl, tip)
+                if self._keeps and last is not None and counter >= last[1]:
+                    self._block_beyond(last[0], at, self._compared(last, at, counter, grain_nl)[1], tip)
             self._read = (since, counter)
             self._anchor = Anchor(epoch, counter, self.low_nl, self.most_nl(at), self._hidden)
             self._tally = (counter, 0)
             return
         allowed, extra = self._compared(last, at, counter, grain_nl)
         self._read = (since, counter)
-        if extra > 0:
-            end = max(at, self._since + 1)  # not before what most is measured from
-            self.block((BEYOND, tip), extra, last[0], end)
-            self.beyond += extra
-            allowed += extra
+        self._block_beyond(last[0], at, extra, tip)
+        allowed += extra
         self._tally = (counter, 0) if self._edges else (self._tally[0], allowed)
         rise = counter - anchor.counter
         low = anchor.low + rise - grain_nl
@@ -332,9 +341,20 @@ class History:
             self._most, self._since, self._spent = counted - self._ahead, since, False
             self._tally = (counter, 0)
 
+    def _block_beyond(self, since: int, at: int, volume: int, tip: Mix) -> None:
+        """``volume`` zL went in between two readings that nobody permitted."""
+        if volume > 0:
+            end = max(at, self._since + 1)  # not before what most is measured from
+            self.block((BEYOND, tip), volume, since, end)
+            self.beyond += volume
+            self._most += volume if self._spent else 0  # without elapsed time no curve is asked
+
     def _count_unseen(self, at: int, counter: int, grain_nl: int, tip: Mix) -> None:
         """In a new epoch a counter that commands clear shows what has left since the last one, also while nobody
         looked.
+
+        One that outlives an epoch goes on from the last reading; what that pump lost of it, nobody can tell, so that
+        the reading is a new baseline all the same.
         """
         if self._cleared is None:
             return
@@ -455,6 +475,8 @@ class History:
         self._peaked = None if self._peaked is None else self._peaked - by
         if self._read is not None and self._read[0] <= edge:
             self._read = (self._read[0] - by, self._read[1])
+        if self._cleared is not None and self._cleared <= edge:
+            self._cleared -= by
         between = [run for run in self._basal.runs if edge < run.sent <= last]
         for run in between:
             run.kept = FAR_PAST

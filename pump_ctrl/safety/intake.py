@@ -5,7 +5,7 @@ Hazard     a repeated or late status that is taken for the present (F-15); a cou
 Invariant  a counter goes into a record only if the status is news, with when it was asked for; the watchdog sees
            every status before its counter changes what is known. One that is not looked at in full lies within
            bounds in which that look would find nothing.
-Tests      tests/safety/test_intake.py, test_guard_told.py, test_disagreement.py, test_guard.py, test_calm.py
+Tests      tests/safety/test_intake.py, test_answers_compared.py, test_guard_told.py, test_disagreement.py, test_calm.py
 """
 
 from __future__ import annotations
@@ -106,22 +106,25 @@ class Intake:
 
     # A status that came with something else: fields of that record.
 
-    def told(self, outcome: Outcome, since: int) -> dict[str, Any]:
-        """An outcome, with the reading that it brought."""
+    def told(self, outcome: Outcome, since: int, permit_id: int = 0) -> dict[str, Any]:
+        """An outcome, of this permit or of a STOP, with the reading that it brought."""
         if isinstance(outcome, Acked):
-            return {"what": "acked", **self.reading(outcome.status, since)}
+            return {"what": "acked", **self.reading(outcome.status, since, permit_id)}
         if isinstance(outcome, Refused):
             stands = {"stands": True} if self._stood_still(outcome.status) else {}
             told = {"what": "refused", "code": outcome.code, **stands}
-            return {**told, **self.reading(outcome.status, since)}
+            return {**told, **self.reading(outcome.status, since, permit_id)}
         return {"what": "unknown", "detail": outcome.detail, **self.reading(None, since)}
 
-    def reading(self, status: PumpStatus | None, since: int) -> dict[str, Any]:
-        """A counter, and since when it may have stood there; no counter where there is no news."""
+    def reading(self, status: PumpStatus | None, since: int, permit_id: int = 0) -> dict[str, Any]:
+        """A counter, and since when it may have stood there; no counter where there is no news.
+
+        ``permit_id`` is the permit that the pump answered with it.
+        """
         if status is not None:
             moment = self._known.moment()
             if self._is_news(status, moment):
-                return self._news(status, since, moment)
+                return self._news(status, since, moment, permit_id)
             self._observe(status, moment)
         # a repeated status proves nothing (F-15)
         return {"counter": None, "epoch": None, "tick_ms": None, "since": since}
@@ -133,8 +136,8 @@ class Intake:
             return False
         return status.state is not PumpState.RUNNING and self._is_news(status, self._known.moment())
 
-    def _news(self, status: PumpStatus, since: int, moment: Moment) -> dict[str, Any]:
-        self._observe(status, moment, since)
+    def _news(self, status: PumpStatus, since: int, moment: Moment, permit_id: int = 0) -> dict[str, Any]:
+        self._observe(status, moment, since, permit_id)
         can, counter, epoch = self.capabilities, status.delivered_nl, status.epoch
         self._counted, self._asked_at = (moment[0], epoch, counter), since
         tick_ms = status.tick_ms if can is not None and can.tells_time else None
@@ -232,10 +235,16 @@ class Intake:
 
     # What the watchdog makes of it.
 
-    def _observe(self, status: PumpStatus, moment: Moment, since: int | None = None) -> None:
+    def _observe(
+        self, status: PumpStatus, moment: Moment, since: int | None = None, permit_id: int = 0
+    ) -> None:
         """Let the watchdog look at a status, before its counter changes what is known.
 
-        It was asked for at ``since`` (boot ms), or in the last of several exchanges that began then (D-01).
+        It was asked for at ``since`` (boot ms), or in the last of several exchanges that began then (D-01). One that
+        answers a permit is compared with what ran until that was sent, for a pump may stand still while it is told:
+        where commands come more often than polls, nothing else would be. Any other unsettled permit leaves too much
+        open, and a pump that was known to stand owes nothing. What was commanded is remembered for so long as rules
+        look back; of what began before that nobody can tell.
         """
         last, (boot_ms, now, certain) = self.status, moment
         # One that is repeated is no news; an older one is not what the next is measured by, or that was news (F-15).
@@ -248,13 +257,17 @@ class Intake:
         if last is None and state.reset_since(status):
             self._known.actions += UNSEEN_RESET
         asked = now if since is None else now - max(0, min(boot_ms - since, EXCHANGE_MS))
-        since = watchdog.compares_from
-        if since is None or state.unsettled or not certain:
+        owed = now - (boot_ms - since) if permit_id and since is not None else now
+        since, history = watchdog.compares_from, state.history
+        ran = last is not None and last.state is PumpState.RUNNING
+        unsettled = state.unsettled.keys() - ({permit_id} if ran else set())
+        if since is None or not certain or unsettled or since < now - history.window_ms:
             self._known.actions += watchdog.status(status, now, None, asked=asked)
         else:
-            history = state.history
             most = history.flowed_nl(since, now)
-            self._known.actions += watchdog.status(status, now, most, history.surely_nl, asked)
+            self._known.actions += watchdog.status(
+                status, now, most, lambda start, end: history.surely_nl(start, min(end, owed)), asked
+            )
 
     def _watching(self) -> Watchdog:
         """It compares in the pump's steps, which limits tell: with the first ones it begins anew."""

@@ -77,9 +77,12 @@ def _lasts_ms(can: Capabilities | None, limits: Limits | None) -> int:
 
 def _bounds(can: Capabilities | None) -> dict[str, Any]:
     """What the ledger has to know of the pump beside its limits, as far as there is anything."""
-    if can is None or not can.stops_first:
+    if can is None:
         return {}
-    return {"ahead_nl": can.ahead_nl, "hidden_nl": can.hidden_nl, "clears": can.clears_counter}
+    kept = {"keeps": True} if can.keeps_counter else {}
+    if not can.stops_first:
+        return kept
+    return {"ahead_nl": can.ahead_nl, "hidden_nl": can.hidden_nl, "clears": can.clears_counter, **kept}
 
 
 def _doubt_ms(can: Capabilities | None, limits: Limits | None) -> int | None:

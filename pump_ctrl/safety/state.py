@@ -237,7 +237,11 @@ class State:
         doubt = FAR if data["doubt_ms"] is None else data["doubt_ms"]
         drafted = self.drafted(ask, at, doubt=doubt, permit_id=permit.id)
         self.history.begin(
-            drafted, data.get("ahead_nl", 0), data.get("hidden_nl", 0), clears=data.get("clears", False)
+            drafted,
+            data.get("ahead_nl", 0),
+            data.get("hidden_nl", 0),
+            clears=data.get("clears", False),
+            keeps=data.get("keeps", False),
         )
         self.path = self.path.settled(self.history.low_nl)
         self.unsettled[permit.id] = permit

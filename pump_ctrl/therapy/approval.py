@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -30,6 +32,10 @@ from pump_ctrl.therapy.profiles import PumpProfile
 from pump_ctrl.therapy.review import blocked, review
 
 SCHEMA: Final = "pump-ctrl/approval/1"
+# Letters and marks that count as printable and of which nothing is drawn (Default_Ignorable_Code_Point).
+_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _MAX_BYTES: Final = 5_000_000
 _KINDS: Final[Mapping[type, str]] = {  # what JSON can give, in words
     str: "a text", int: "a whole number", bool: "true or false", NoneType: "null", list: "a list", dict: "a table",
@@ -184,6 +190,16 @@ def _refuse_reasons(findings: tuple[Finding, ...], reasons: Mapping[str, str]) -
         )
 
 
+def person(name: str) -> str:
+    """What stays of a name when two are asked to be of two people: case, width, blanks and what is not seen are gone.
+
+    This is Unicode's NFKC_Casefold, with blanks folded. Letters of different scripts that look alike stay different.
+    """
+    for _ in range(2):  # what a letter unfolds into may have a case of its own
+        name = unicodedata.normalize("NFKC", _UNSEEN.sub("", name).casefold())
+    return " ".join(name.split())
+
+
 def _signers(findings: tuple[Finding, ...], signer: str, second: str | None) -> tuple[str, ...]:
     names = tuple(" ".join(name.split()) for name in (signer, second) if name is not None)
     for name in names:
@@ -191,7 +207,7 @@ def _signers(findings: tuple[Finding, ...], signer: str, second: str | None) -> 
             raise _refused(
                 "signer-unfit", f"{name!r} is no name", "sign with a printable name of 1 to 120 characters"
             )
-    if len(names) > 1 and names[0].casefold() == names[1].casefold():
+    if len(names) > 1 and person(names[0]) == person(names[1]):
         raise _refused(
             "signer-unfit", f"{names[0]} cannot be the second person too", "let another person sign"
         )

@@ -2,7 +2,8 @@
 
 Layer      therapy; imports plan, profiles, schedule, volumes, review_case, wording.
 Hazard     a change nobody looked at.
-Invariant  every field of the plan is in a row: the figures a clinician reads, then whatever else differs.
+Invariant  every field of the plan is in a row: the figures a clinician reads, then whatever else differs. The figures
+           of the plan in force are of the titration stage that the pending plan takes over from, as the review's are.
 Tests      tests/unit/test_review.py
 """
 
@@ -48,7 +49,7 @@ def side_by_side(
     Raises:
         InvalidInput: a plan that its pump cannot carry out, or an unknown catheter.
     """
-    before = _figures(old, old_profile or profile) if old is not None else {}
+    before = _figures(old, old_profile or profile, new.start_utc_ms) if old is not None else {}
     after = _figures(new, profile)
     rows = [_figure_row(name, before.get(name), after.get(name)) for name in {**before, **after}]
     was = dict(_written("", json.loads(old.canonical_json()))) if old is not None else {}
@@ -63,10 +64,12 @@ class _Figure:
     text: str
 
 
-def _figures(plan: DosingPlan, profile: PumpProfile) -> dict[str, _Figure]:
+def _figures(plan: DosingPlan, profile: PumpProfile, at_utc_ms: int = 0) -> dict[str, _Figure]:
+    """Of the stage in force at that instant; before the plan's start, of the first one."""
     schedule = Schedule(plan, profile)
-    primary = plan.primary.concentration
-    basal, boluses = schedule.stages[0].daily_basal_pg, Fraction(scheduled_daily(plan))
+    primary, stage = plan.primary.concentration, schedule.stage_at(max(0, at_utc_ms - plan.start_utc_ms))
+    reached = f" (titration step {stage.index})" if stage.index else ""
+    basal, boluses = stage.daily_basal_pg, Fraction(scheduled_daily(plan))
     asked = Fraction(plan.patient_bolus.dose.pg * plan.patient_bolus.max_per_day if plan.patient_bolus else 0)
     found: dict[str, _Figure] = {}
     for drug in plan.reservoir.drugs:
@@ -77,9 +80,9 @@ def _figures(plan: DosingPlan, profile: PumpProfile) -> dict[str, _Figure]:
             ("with every patient bolus", basal + boluses + asked),
         )
         for words, pg in named:
-            found[f"{drug.name}, {words}"] = _Figure(pg * share, f"{say.mass(pg * share)}/day")
+            found[f"{drug.name}, {words}"] = _Figure(pg * share, f"{say.mass(pg * share)}/day{reached}")
     nl = (basal + boluses) / primary.pg_per_nl
-    found["volume a day"] = _Figure(nl, f"{say.volume(nl)}/day")
+    found["volume a day"] = _Figure(nl, f"{say.volume(nl)}/day{reached}")
     path = nominal_path(plan, profile)
     found["path volume"] = _Figure(path, say.volume(path))
     return found
@@ -100,7 +103,9 @@ def _text_row(name: str, current: str, pending: str) -> Row:
 
 def _written(path: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a JSON value
     """Every leaf of the canonical form with its path, such as ``basal.steps#1.dose``."""
-    if isinstance(value, dict):
+    if path and value == {}:
+        yield path, "yes"  # a table that says all by being there: a bridge over the path
+    elif isinstance(value, dict):
         for key, item in value.items():
             yield from _written(f"{path}.{key}" if path else key, item)
     elif isinstance(value, list):

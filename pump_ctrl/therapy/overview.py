@@ -19,6 +19,7 @@ from math import floor
 from operator import add
 from typing import Final, Literal
 
+from pump_ctrl.figures import clock
 from pump_ctrl.therapy.accounts import WINDOWS_H
 from pump_ctrl.therapy.pattern import Pattern
 from pump_ctrl.therapy.plan import BasalStep, DosingPlan
@@ -284,8 +285,8 @@ def _amounts(case: Case) -> Iterator[Amount]:
     The basal is rounded as a running sum, so that the rest is carried and nothing is lost from day to day.
     """
     yield _amount(case, "basal of the first day", _of_a_day(case)[0])
-    for number, bolus in enumerate(case.plan.bolus, 1):
-        yield _amount(case, f"bolus {number}", _volume(case, bolus.dose.pg))
+    for bolus in case.plan.bolus:
+        yield _amount(case, f"bolus at {clock(bolus.at_ms)}", _volume(case, bolus.dose.pg))
     if (terms := case.schedule.patient) is not None:
         yield _amount(case, "patient bolus", terms.volume_nl)
     if case.plan.prime is not None:

@@ -96,7 +96,13 @@ def faults_of(values: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Fau
     if unknown:
         errors = [*errors, *_errors(_without(values, unknown), model)]
     for error in errors:
-        yield from _faults(error, model)
+        if error["type"] != "too_short" or not _within(error["loc"], errors):
+            yield from _faults(error, model)
+
+
+def _within(at: Loc, errors: Iterable[Any]) -> bool:
+    """Whether entries of a list are wrong themselves: pydantic does not count those, and calls the list too short."""
+    return any(len(error["loc"]) > len(at) and error["loc"][: len(at)] == at for error in errors)
 
 
 # --- reading the file

@@ -3,7 +3,7 @@
 Layer      therapy; imports plan. The one way from a plan that was typed on a page to a file.
 Hazard     a file that says something else than what was reviewed and signed.
 Invariant  ``parse_plan(plan_text(plan)).sha256 == plan.sha256``; quantities stand in their canonical form.
-Tests      tests/unit/test_plan_write.py, tests/properties/test_plan_canonical.py
+Tests      tests/unit/test_plan_write.py, tests/properties/test_plan_round_trip.py
 """
 
 from __future__ import annotations

@@ -77,9 +77,9 @@ class RefillCheck:
 
     @property
     def ratio(self) -> tuple[Fraction, Fraction] | None:
-        """Least and most of what left over what should have; None where maybe nothing was due."""
+        """Least and most of what left over what should have; None where maybe less was due than can be read."""
         due = [self.fill_nl - expected for expected in self.expected_nl]
-        if not all(due):
+        if min(due) * READING < self.profile.refill_discrepancy.nl:
             return None
         least, most = sorted(Fraction(self.fill_nl - self.found_nl, each) for each in due)
         return least, most
@@ -110,7 +110,7 @@ class RefillCheck:
 
     def _share(self) -> str:
         if self.ratio is None:
-            return "nothing was certainly due"
+            return "too little was due for a share of it"
         least, most = self.ratio
         share = _span(say.digits(least * 100, down=least < 1), say.digits(most * 100, down=most < 1), "%")
         return f"{share} of the expected volume left the pump"

@@ -142,7 +142,7 @@ def starts(case: Case) -> Iterator[Finding]:
         for limit, code in ((entry.start_hard, "start-hard"), (entry.start_soft, "start-soft")):
             if limit is not None and limit.value.pg < dose:
                 text = f"first dose of {name}, {say.mass(dose)}/day, is above {say.sourced(limit, '/day')}"
-                yield finding(code, "basal", f"{text} ({entry.patients})", name)
+                yield finding(code, "basal", f"{text} (for patients: {entry.patients})", name)
                 break
     for name, dose in case.old_prescribed.items():
         withdrawal = case.formulary.drug(name).withdrawal

@@ -58,7 +58,9 @@ def reservoir(case: Case) -> Iterator[Finding]:
         yield finding("capacity", "reservoir.filled", text)
     if alarm.nl < (least := least_alarm(filled.nl, profile)):
         over = f"{say.digits(Fraction(profile.accuracy[1] - 1_000, 10))} %"
-        text = f"alarm at {alarm}: a pump that gives {over} too much is dry before; use {say.volume(least)}"
+        text = (
+            f"alarm at {alarm}: a pump that gives {over} too much runs dry before it; use {say.volume(least)}"
+        )
         yield finding("alarm-late", "reservoir.alarm", text)
 
 
@@ -135,8 +137,16 @@ def daily(case: Case) -> Iterator[Finding]:
         ):
             most, account = case.worst(name, hours)
             if limit is not None and limit.value.pg < most:
-                text = f"at most {say.mass(most)} of {name} in {hours} h ({account})"
+                text = f"at most {say.mass(most)} of {name} in {hours} h{_during(account)}"
                 yield finding(code, "basal", f"{text} is above {say.sourced(limit)}", name)
+
+
+def _during(account: str) -> str:
+    """The part of the plan in which it would be, in words; none where that is from its start on."""
+    kind, _, number = account.partition("-")
+    if kind != "stage":
+        return f" ({account})"
+    return "" if number == "0" else f" (titration step {number})"
 
 
 def _in_a_day(case: Case, name: str, entry: DrugEntry) -> Iterator[Finding]:
@@ -145,9 +155,7 @@ def _in_a_day(case: Case, name: str, entry: DrugEntry) -> Iterator[Finding]:
         if limit.value.pg < most:
             by_patient = most - patient_share(case, name) <= limit.value.pg
             taken = ", every patient bolus taken," if by_patient else ""
-            text = (
-                f"at most {say.mass(most)} of {name} in 24 h ({account}){taken} is above {say.sourced(limit)}"
-            )
+            text = f"at most {say.mass(most)} of {name} in 24 h{_during(account)}{taken} is above {say.sourced(limit)}"
             field = "patient_bolus" if by_patient else "basal"
             yield finding(f"patient-{code}" if by_patient else code, field, text, name)
             return
@@ -207,7 +215,9 @@ def own_limits(case: Case) -> Iterator[Finding]:
             yield finding("own-limit-looser", f"limits.{field}", text, drug)
         most, account = case.worst(drug, hours)
         if mine.pg < most:
-            text = f"the plan can give {say.mass(most)} in {hours} h ({account}), its own limit is {mine}"
+            text = (
+                f"the plan can give {say.mass(most)} in {hours} h{_during(account)}, its own limit is {mine}"
+            )
             yield finding("own-limit-exceeded", f"limits.{field}", text, drug)
     yield from _own_bolus(case, drug)
 

@@ -36,10 +36,11 @@ def digits(value: Fraction | int, *, down: bool = False) -> str:
     return f"-{text}" if exact < 0 and scaled else text
 
 
-def mass(pg: Fraction | int, *, down: bool = False) -> str:
-    """Write a mass, ``"68.67 ug"``; milligrams from 1 mg on. ``down`` is for what is too small."""
+def mass(pg: Fraction | int, *, down: bool = False, unit: str = "") -> str:
+    """Write a mass, ``"68.67 ug"``; in ``unit``, else in milligrams from 1 mg on. ``down`` is for what is too small."""
     value = Fraction(pg)
-    name, factor = next((unit for unit in _MASSES if abs(value) >= unit[1]), ("ug", 10**6))
+    fits = ((name, factor) for name, factor in _MASSES if name == unit or (not unit and abs(value) >= factor))
+    name, factor = next(fits, ("ug", 10**6))
     return f"{digits(value / factor, down=down)} {name}"
 
 
@@ -81,15 +82,20 @@ def day(utc_ms: int, offset_ms: int) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
 
 
-def sourced(number: Sourced[Any], per: str = "") -> str:
-    """Write a limit with where it comes from: ``"20 mg/day [S65]"`` or ``"15 mg [PACC, unverified]"``."""
+def sourced(number: Sourced[Any], per: str = "", unit: str = "") -> str:
+    """Write a limit with where it comes from: ``"20 mg/day [S65]"`` or ``"15 mg [PACC, unverified]"``.
+
+    ``unit`` is that of a mass, where it stands beside others that are written in it.
+    """
     value = number.value
     if isinstance(value, Fraction):
         text = f"{digits(value * 100)} %"
     elif isinstance(value, Mass):
-        text = mass(value.pg)
+        text = mass(value.pg, unit=unit)
     elif isinstance(value, Duration):
         text = span(value.ms)
+    elif isinstance(value, bool):
+        text = "yes" if value else "no"
     else:
         text = str(value)
     return f"{text}{per} [{number.source}{'' if number.verified else ', unverified'}]"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import cache
 from typing import Final
 
 from pump_ctrl import figures
@@ -23,17 +24,20 @@ from pump_ctrl.therapy.comparison import Row, side_by_side
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import PumpProfile, load_profile
 from pump_ctrl.units import Concentration, Duration, Length, Mass, MassRate, Volume
-from pump_ctrl.web.entry.names import known, label, step_of
-from pump_ctrl.web.entry.steps import steps
+from pump_ctrl.web.entry.names import NUMBER, known, label, place, step_of
+from pump_ctrl.web.entry.steps import Group, steps
 
 FIGURES: Final = "In figures"
 # Fields of the plan that the form asks for under another name.
-_WORDS: Final = {"schema": "Form of the plan file", "on_loss": "If control is lost", "once": "Once only"}
+_WORDS: Final = {"schema": "Form of the plan file", "once": "Once only"}
+_LONGER: Final = {
+    "on_loss": "If control is lost",
+    "on_loss.hold": "If control is lost, hold for",
+}  # where the form says it above the field
 _PLAIN: Final = {"true": "yes", "false": "no"}
 _WRITTEN: Final = re.compile(r"[a-z0-9_.#]+")  # a figure has a blank in its name
 _Quantity = Mass | MassRate | Volume | Concentration | Duration | Length
 _KINDS: Final[tuple[type[_Quantity], ...]] = (Mass, MassRate, Volume, Concentration, Duration, Length)
-_NUMBER: Final = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,35 @@ def compared(previous: DosingPlan | None, plan: DosingPlan, profile: PumpProfile
         (row for row in rows if _WRITTEN.fullmatch(row.field)), key=lambda row: _order(row.field)
     )
     for step in steps():
-        lines = tuple(_line(row, first) for row in written if step_of(row.field) == step.key)
+        lines = tuple(_line(row, first) for row in written if step_of(place(row.field)) == step.key)
         parts.append(Part(step.title, lines))
     return Compared(first, tuple(part for part in parts if part.lines))
 
 
 def _order(name: str) -> list[str | int]:
-    """The tenth row after the ninth."""
-    return [int(part) if part.isdigit() else part for part in _NUMBER.split(name)]
+    """As the form asks for it, the tenth row after the ninth; last what the form does not ask for, by its name."""
+    places, found = _places(), list[str | int]()
+    for match in NUMBER.finditer(name):
+        if (rows := NUMBER.sub("#", name[: match.start()])) in places:
+            found += [places[rows], int(match[1])]
+    field = known(name) or known(place(name))
+    return [*found, places[field.name] if field else len(places), name]
+
+
+@cache
+def _places() -> dict[str, int]:
+    """Where the form has each of its fields and lists."""
+
+    def names(group: Group) -> Iterator[str]:
+        yield from (group.rows,) if group.rows else ()
+        yield from (field.name for field in group.fields)
+        for inner in group.inner:
+            yield from names(inner)
+
+    return {
+        name: at
+        for at, name in enumerate(n for step in steps() for group in step.groups for n in names(group))
+    }
 
 
 def _line(row: Row, first: bool) -> Line:
@@ -124,8 +149,12 @@ def _line(row: Row, first: bool) -> Line:
 
 
 def _label(name: str) -> str:
+    if name in _LONGER:
+        return _LONGER[name]
     if known(name) is not None:
         return label(name)
+    if place(name) == f"{name}~kind":
+        return label(place(name))
     row, _, last = name.rpartition(".")
     words = _WORDS.get(last, last.replace("_", " "))
     return f"{label(row)}, {words}" if row else words

@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY: Final = 200_000  # bytes; the longest plan is a tenth of it
-BODY_S: Final = 30.0  # so long is waited for more of a form
+BODY_S: Final = 30.0  # so long is waited for a form, however it comes
 AT_ONCE: Final = 200  # requests; a connection that asks for nothing is none
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _STOPS: Final = re.compile(r"/stops|/pumps/[^/]+/stop")
@@ -29,7 +29,7 @@ _BUSY: Final = (
     f"Nothing was done: {AT_ONCE} others ask this page at the same time. Try again in a moment. STOP works all the "
     "same, and so does a terminal of this machine: pump-ctrl stop\n"
 )
-_TOO_LATE: Final = f"Nothing was done: nothing more of the form came for {BODY_S:.0f} s. Send it again."
+_TOO_LATE: Final = f"Nothing was done: the form had not come within {BODY_S:.0f} s. Send it again."
 _TOO_LONG: Final = f"Nothing was done: more than {MAX_BODY} bytes were sent."
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -88,13 +88,13 @@ class Door:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """The same, until more came than any form of ours has, or nothing more for too long."""
-    heard, ends = 0, False
+    """The same, until more came than any form of ours has, or it takes too long."""
+    heard, ends, late = 0, False, anyio.current_time() + BODY_S
 
     async def bounded() -> Message:
         nonlocal heard, ends
         try:
-            with anyio.fail_after(None if ends else BODY_S):
+            with anyio.fail_after(None if ends else late - anyio.current_time()):
                 message = await receive()
         except TimeoutError:
             raise HTTPException(408, _TOO_LATE) from None

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
+import anyio
 import jinja2
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
@@ -249,11 +249,16 @@ def _require_text(name: str, value: str) -> None:
         )
 
 
-def posted(answer: Callable[[Request, dict[str, str]], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint that reads a form and answers it in a thread, where it may wait for the disk and for a pump."""
+def posted(
+    answer: Callable[[Request, dict[str, str]], Response], threads: anyio.CapacityLimiter | None = None
+) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint that reads a form and answers it in a thread, where it may wait for the disk and for a pump.
+
+    ``threads``: so many at a time, and none of those that everything else has.
+    """
 
     async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(answer, request, await fields(request))
+        return await anyio.to_thread.run_sync(answer, request, await fields(request), limiter=threads)
 
     return endpoint
 
@@ -288,7 +293,7 @@ def page(request: Request, template: str, /, *, code: int = 200, **values: Any) 
         controllers=here.pumps.known() if found else (),
         **values,
     )
-    return HTMLResponse(text, code)
+    return HTMLResponse(text.encode("utf-8", "replace"), code)  # the name of a file may be no text
 
 
 def to_login(request: Request) -> Response:

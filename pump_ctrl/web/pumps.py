@@ -2,7 +2,8 @@
 
 Layer      web; imports console and clinic. The only way from the page to a pump.
 Hazard     a status that looks fresh though its controller is gone; a page that holds up a controller; a request that is
-           carried out twice, or in nobody's name; a STOP that a full disk keeps back, or that is taken for done.
+           carried out twice, or in nobody's name; a STOP that a full disk keeps back, or that is taken for done; two
+           pumps of one name.
 Invariant  a status is shown with its age, and as silent from 3 s on; fifty people who look are one line to the
            controller; a request goes out once, under the number of the form that asked for it; a STOP waits for
            nothing, neither before nor after, and its answer says whether the pump confirmed it; that it was told is
@@ -15,9 +16,10 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self, TypeGuard
 
@@ -52,7 +54,8 @@ class Seen:
     """A controller as it was heard last.
 
     ``status``: None if it never said anything that this version understands; ``age_ms``: since it was said; ``silent``:
-    that is too long; ``why``: it is; ``ended``: it closed its console.
+    that is too long; ``why``: it is; ``ended``: it closed its console; ``alike``: another one has the same plan, and a
+    journal of the same name.
     """
 
     key: str
@@ -61,13 +64,15 @@ class Seen:
     silent: bool
     why: str
     ended: bool
+    alike: bool = False
 
     @property
     def title(self) -> str:
         """What it is called on a button."""
         if self.status is None:
             return f"controller {self.key[:8]}"
-        return f"{self.status['plan']['id']} ({Path(self.status['journal']).name})"
+        journal = Path(self.status["journal"])
+        return f"{self.status['plan']['id']} ({journal if self.alike else journal.name})"
 
     @property
     def asks(self) -> str:
@@ -103,6 +108,7 @@ class _Line:
         self.path, self._clock = path, clock
         self._heard: tuple[Status, int] | None = None  # and when
         self._began_ms, self._why, self.there = clock.boot_ms(), "", True
+        self._answers = False  # somebody is at the other end, whatever became of the socket's file
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._go, name=f"console {path.stem}", daemon=True)
         self._thread.start()
@@ -118,10 +124,14 @@ class _Line:
 
     def _listen(self, line: Connection) -> None:
         number = 0
-        while not self._ended.is_set():
-            number += 1
-            self.hear(line.ask({"id": f"page-{number}", "do": "status"}))
-            self._ended.wait(EVERY_S)
+        try:
+            while not self._ended.is_set():
+                number += 1
+                self.hear(line.ask({"id": f"page-{number}", "do": "status"}))
+                self._answers = True
+                self._ended.wait(EVERY_S)
+        finally:
+            self._answers = False
 
     def hear(self, message: Status) -> None:
         """Take up a status.
@@ -138,7 +148,8 @@ class _Line:
         status, at_ms = self._heard or (None, self._began_ms)
         age_ms = self._clock.boot_ms() - at_ms
         silent = status is None or age_ms >= SILENT_MS
-        return Seen(self.path.stem, status, age_ms, silent, self._why if silent else "", not self.there)
+        ended = not (self.there or self._answers)
+        return Seen(self.path.stem, status, age_ms, silent, self._why if silent else "", ended)
 
     def end(self) -> None:
         self._ended.set()
@@ -168,14 +179,22 @@ class Pumps:
 
     def _go(self) -> None:
         while not self._ended.wait(LOOK_S):
-            self.look()
+            try:
+                self.look()
+            except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be begun
+                _log.warning("controllers are not looked for: %s", error)
 
     def look(self) -> None:
-        """Take up controllers that are new, and forget those that ended long ago."""
+        """Take up controllers that are new, and forget those that ended long ago.
+
+        Raises:
+            OSError: no more files can be opened; what is known stays as it is.
+            RuntimeError: no more threads can be begun; likewise.
+        """
         try:
             paths = {path.stem: path for path in socket_paths()}
         except NotAllowed:
-            paths = {}  # no safe place for sockets, so there is no controller either
+            return  # no safe place for sockets: nobody new is trusted, and those that answer are there
         with self._lock:
             if self._ended.is_set():
                 return
@@ -191,12 +210,13 @@ class Pumps:
         """Every controller, by plan: a STOP keeps its place, whatever becomes of the others."""
         with self._lock:
             seen = [line.seen() for line in self._lines.values()]
-        return tuple(sorted(seen, key=lambda each: (each.title, each.key)))
+        many = Counter(each.title for each in seen)
+        told_apart = [replace(each, alike=many[each.title] > 1) for each in seen]
+        return tuple(sorted(told_apart, key=lambda each: (each.title, each.key)))
 
     def get(self, key: str) -> Seen | None:
         """One of them."""
-        line = self._line(key)
-        return line.seen() if line is not None else None
+        return next((each for each in self.known() if each.key == key), None)
 
     def _line(self, key: str) -> _Line | None:
         with self._lock:
@@ -220,7 +240,7 @@ class Pumps:
         about = {**request, "controller": key, "by": account.name}
         if verb == "stop":
             answer = _sent(line.path, request)
-            self._notes.submit(self._note, {**about, "exit": answer.exit, "text": answer.text[:2_000]})
+            self._take_down({**about, "exit": answer.exit, "text": answer.text[:2_000]})
             return answer
         self._clinic.record("asked", **about)
         answer = _sent(line.path, request)
@@ -230,6 +250,12 @@ class Pumps:
             answer = Answer(answer.exit, f"{answer.text} This is not in the page's journal: {error.what}")
         _hear_again(line)
         return answer
+
+    def _take_down(self, act: Mapping[str, Any]) -> None:
+        try:
+            self._notes.submit(self._note, act)
+        except RuntimeError:  # the page has ended while the STOP was under way
+            _log.error("not in the page's journal: %s", dict(act))
 
     def _note(self, act: Mapping[str, Any]) -> None:
         """Write down what became of a STOP; again and again if need be, until the page ends."""

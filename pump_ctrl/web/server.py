@@ -2,7 +2,7 @@
 
 Layer      web.
 Hazard     a server that cannot be ended while a page is open; one that listens to the whole network unasked; one whose
-           STOP is gone as others hold connections open and say nothing.
+           STOP is gone as others hold connections open and say nothing, or read nothing.
 Tests      tests/unit/web/test_server.py, tests/unit/test_cli_web.py, tests/system/test_web.py, tests/web
 """
 
@@ -16,6 +16,7 @@ import socket
 from contextlib import suppress
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pump_ctrl.errors import NotAllowed
 from pump_ctrl.web.app import make_app
@@ -23,6 +24,36 @@ from pump_ctrl.web.house import Settings
 
 GRACE_S = 1  # an open page does not keep the server from ending
 MOST_FILES = 65_536  # open at a time, where the system allows it; each connection takes one
+IDLE_S = 15.0  # so long a connection may stand still, after which it is hung up within as long again
+
+
+class Line(H11Protocol):
+    """A connection that is hung up when it stands still: no whole request comes, or nothing of the answer is taken.
+
+    One whose request is being worked on does not stand still, however long that takes.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """It is there."""
+        super().connection_made(transport)
+        self._later(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _later(self, now: object) -> None:
+        self._timer = self.loop.call_later(IDLE_S, self._look, now)
+
+    def _look(self, before: object) -> None:
+        idle = self.cycle is None or self.cycle.response_complete
+        unread = self.transport.get_write_buffer_size()
+        now = (self.cycle, idle, unread)
+        if now == before and (idle or unread):
+            self.transport.abort()
+        else:
+            self._later(now)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -49,6 +80,8 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     config = uvicorn.Config(
         make_app(settings),
         log_level="warning",
+        http=Line,
+        ws="none",
         server_header=False,
         date_header=False,
         proxy_headers=False,

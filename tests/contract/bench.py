@@ -313,3 +313,6 @@ def unproven(found: object, bench: Bench) -> bool:
 def acked(outcome: Outcome) -> PumpStatus:
     assert isinstance(outcome, Acked), outcome
     return outcome.status
+
+
+Benches = Callable[[], Bench]

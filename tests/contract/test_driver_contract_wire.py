@@ -9,6 +9,7 @@ from tests.contract.bench import (
     HOUR,
     PORTION,
     Bench,
+    Benches,
     Declared,
     Network,
     acked,
@@ -18,6 +19,7 @@ from tests.contract.bench import (
     unproven,
 )
 from tests.contract.lines import only
+from tests.in_one import in_one
 
 HALF, LESS = PORTION // 2, PORTION * 3 // 5
 CUT_NL = 100  # by so much more a run that is replaced or stopped may have gone on
@@ -199,12 +201,12 @@ def test_what_comes_unasked_and_means_nothing_wakes_the_loop_once(bench: Bench) 
 # ---- changed on the way ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("byte", [4, 7, -4, -6])
-@pytest.mark.parametrize("mask", [1, 4])
+@in_one(mask=[1, 4], byte=[4, 7, -4, -6])
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_steps_that_were_changed_under_a_right_check_sum_are_never_started(
-    nth: int, mask: int, byte: int, bench: Bench
+    nth: int, mask: int, byte: int, benches: Benches
 ) -> None:
+    bench = benches()
     permit = bench.permit((LESS, HOUR))
     bench.identified()
     bench.line.fault(f"corrupt-request@0:type=propose,nth={nth},byte={byte % 256},mask={mask},crc=repair")
@@ -220,7 +222,7 @@ def test_steps_that_were_changed_under_a_right_check_sum_are_never_started(
 
 
 FAULTS = [
-    f"{what}{way}@0:type={kind},nth={nth}{more}"
+    f"{what}{way}@0:type={kind},nth={{nth}}{more}"
     for what, more in [
         ("lose", ""),
         ("delay", ",by=300ms"),
@@ -237,13 +239,15 @@ FAULTS = [
     ]
     for way in ([""] if what == "reorder" else ["-request", "-reply"])
     for kind in ["any", "status", "propose", "commit"]
-    for nth in [1, 2]
 ]
 
 
-@pytest.mark.parametrize("aged", [False, True])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_whatever_one_fault_does_the_conclusion_is_what_flowed(fault: str, aged: bool, bench: Bench) -> None:
+@in_one(nth=[1, 2], aged=[False, True])
+@pytest.mark.parametrize("form", FAULTS)
+def test_whatever_one_fault_does_the_conclusion_is_what_flowed(
+    form: str, nth: int, aged: bool, benches: Benches
+) -> None:
+    fault, bench = form.format(nth=nth), benches()
     if fault.startswith("delay-request") and fault.endswith("7s") and not bench.declared.same_id:
         return  # on a direct line nothing comes so late, and silence is proof (D-15)
     old, new = bench.permit((PORTION, HOUR)), bench.permit((LESS, HOUR))

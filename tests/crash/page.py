@@ -52,9 +52,8 @@ After a reboot of the pump while no controller lived the books go by time. On an
 (10 min of basal), on a New Era pump up to a bolus or prime that was cut and is called given. A Harvard pump does not
 tell that it lost its power: what it gave since it was told last, up to 13 µL, is called missed. Where a person
 confirms a wall clock that is an hour behind, the plan goes back by an hour: its basal is given once more, no bolus
-is, and the books may be off by a bolus or prime. The ledger has it all, but for what is **open**: on a New Era and a
-Harvard pump a confirm by a clock that is behind takes from the ledger what ran of a bolus or prime while the host was
-off. Set the host's clock before you confirm, or say how long it was off.
+is, and the books may be off by a bolus or prime. The ledger has it all. Set the host's clock before you confirm, or
+say how long it was off.
 
 A record that is edited together with all hashes after it, and the head file, is not noticed: the chain finds accidents
 and mistakes, not forgers.

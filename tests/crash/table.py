@@ -99,8 +99,8 @@ class Row:
     ``start``: what the next start comes to, or, by what the window wrote, ``also``; ``must``: one of these alarms has
     to be raised by a controller that lives on; ``typed``: what a person types, and nothing else, until the plan goes
     on (``TYPES`` for some columns); ``lost``: records are lost that no file shows, so that the books may be short of
-    them; ``short``: by pump, by how much the books alone may be off, nL; ``open``: pumps on which it is known to go
-    wrong; ``ahead_nl``: an hour of basal, where the plan was put back by one; ``least``: so many points, by pump.
+    them; ``short``: by pump, by how much the books alone may be off, nL; ``ahead_nl``: an hour of basal, where the
+    plan was put back by one; ``least``: so many points, by pump.
     """
 
     name: str
@@ -115,7 +115,6 @@ class Row:
     least: dict[str, int] = field(default_factory=dict)
     lost: bool = False
     short: dict[str, int] = field(default_factory=dict)
-    open: frozenset[str] = frozenset()
     ahead_nl: int = 0
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.driver_stacks import KINDS, Kind
+from tests.faults.responses import GRAIN_NL, RESPONSES
 from tests.faults.stand import Came, Stand, on_a_pty
 from tests.faults.states import CELLS, COLUMNS, NAMES, PUMPS, Cells
-from tests.faults.table import ELSEWHERE, ROWS, Row
+from tests.faults.table import BELOW, ELSEWHERE, ROWS, Row
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "faults.md"
 # A hold makes a difference only where the pump has a wire time-out, which is off then.
@@ -27,12 +28,21 @@ the whole stack on every simulated pump: controller, guard, journal, driver, wir
 Every cell comes to the very same when all bytes go over a pseudo-terminal, through pyserial and the product's own
 link: a dozen of them in every run of the tests, all of them in `./check --deep`.
 
-After every turn of the loop the books add up to less than one pump step, and the truth (what the motor stepped) lies
-within the guard's ledger. A cell says
+After every turn of the loop the books add up to less than one pump step, and the truth (what the motor stepped) is
+above the ledger's lower bound and below its upper one with all that what runs may still give. A cell says, as it
+stands in `tests/faults/responses.py`,
 
-- what became of the bolus, and the alarms that were raised (without `waiting` and `refused`);
+- what became of the bolus, all alarms that were raised (without `waiting` and `refused`), and the state at 80 min,
+  before anybody has looked;
+- the **ledger** at that moment: by how much the least and the most that the guard takes for given by then differ from
+  the truth, uL. A minus in the second place is a ledger below the truth;
+- **tip**: what a window of 1, 4 or 24 h at the catheter tip holds beyond what the guard counts in any, uL.
+
+And as it was measured:
+
 - **over**: the most by which the pump was ahead both of the plan and of the books, nL, of the bound in brackets;
-- **unseen**: what left the pump and no counter shows, nL, where it is more than the motor's own step (100 nL).
+- **unseen**: what left the pump and no counter shows, nL, where it is more than the motor's own step (100 nL);
+- **held**: what was counted and had not left at its worst, nL, likewise: blocked, empty, or not pumped.
 """
 IN_STATES: Final = """
 ## In each state of the controller
@@ -64,11 +74,11 @@ def cell(row: Row, kind: Kind) -> str:
     if not row.applies(kind):
         return "it cannot have it"
     found = came(row, kind)
-    bolus = f"bolus {', '.join(found.bolus)}" if found.bolus else "no bolus"
-    alarms = f"; {', '.join(found.alarms)}" if found.alarms else ""
-    unseen = f"; unseen {found.unseen}" if found.unseen > 100 else ""
+    unseen = f"; unseen {found.unseen}" if found.unseen > GRAIN_NL else ""
+    held = f"; held {found.held}" if found.held > GRAIN_NL else ""
     state = "" if found.state == "RUNNING" else f"; {found.state} in the end"
-    return f"{bolus}{alarms}; over {found.over} [{row.most_nl(kind)}]{unseen}{state}"
+    said = RESPONSES[row.what][SHOWN.index(kind)]
+    return f"{said}; over {found.over} [{row.most_nl(kind)}]{unseen}{held}{state}"
 
 
 def of_states() -> str:
@@ -95,14 +105,29 @@ def page() -> str:
     for row in ROWS:
         cells = [cell(row, kind) for kind in SHOWN]
         lines.append(f"| {row.id} | {row.what} | {row.safe} | " + " | ".join(cells) + " |")
+    every = [came(row, kind) for row in ROWS for kind in SHOWN if row.applies(kind)]
+    outside, most = sum(c.above > 0 or c.below > 0 for c in every), max(c.over for c in every)
+    short = sum(c.ledger[1] < -GRAIN_NL or c.forgotten > GRAIN_NL for c in every)
+    lines += [
+        "",
+        f"In all {len(every)} cells: the truth outside of the whole ledger {outside} times, beyond what is",
+    ]
+    lines += [
+        f"counted by now, or in a window at the tip, {short} times; worst over-delivery {most} nL. Where, and why:",
+        "",
+    ]
+    lines += [f"- {what}: {why}." for what, why in BELOW.items()]
     lines += ["", "## Shown elsewhere", ""]
-    lines.append("What concerns no pump, or needs more than one, has tests of its own:")
+    lines.append("What is none of a running pump, or needs more than one, has tests of its own:")
     lines.append("")
-    lines += [f"- {fault}: `{path}`" for fault, path in ELSEWHERE.items()]
-    most = max(came(row, kind).over for row in ROWS for kind in SHOWN if row.applies(kind))
-    count = sum(row.applies(kind) for row in ROWS for kind in SHOWN)
-    lines += ["", f"In all {count} cells: ledger below the truth 0 times, worst over-delivery {most} nL."]
+    lines += [f"- {fault}: {_named(tests)}" for fault, tests in ELSEWHERE.items()]
     return "\n".join(lines) + "\n" + of_states()
+
+
+def _named(tests: tuple[str, ...]) -> str:
+    return "; ".join(
+        f"{test.partition('::test_')[2].replace('_', ' ')} (`{test.partition('::')[0]}`)" for test in tests
+    )
 
 
 if __name__ == "__main__":

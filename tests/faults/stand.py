@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+from pump_ctrl.bench import oracle
 from pump_ctrl.bench import stack as bench
 from pump_ctrl.bench.stack import SimulatedStack
 from pump_ctrl.clock import VirtualClock
@@ -23,12 +24,13 @@ from sim.faults import Fault, FaultyWire
 from sim.wire.ports import PtyPort
 from tests.driver_stacks import Kind, boluses, check_gaps_are_named, check_sums, records, stack_of
 from tests.faults.table import END, TEND, Row
-from tests.whole_stack import MINUTE, sums_now
+from tests.whole_stack import MINUTE
 from tests.wire.stepped import SteppedLink
 
 QUIET = frozenset({"waiting", "refused"})  # raised by nearly everything: not told on the page
 STUCK = ("disagreement", "over-delivery")  # conditions that nothing but a person's look ends
 PERSON = "a person"
+PG_PER_NL = 1_000
 _VERB = re.compile(r"(wall|freeze|reboot|press|stop|resume)(?: (-?)(\w+))?")
 
 
@@ -37,8 +39,10 @@ class Came:
     """What came of a row: the state in the end, the alarms, the bolus; volumes in nL.
 
     ``over``: the most by which the pump was ahead both of the plan, as it stood with it before, and of the books.
-    ``unseen``: by how much more left it than its own counter shows. ``above``, ``below``: the most by which the
-    truth was outside of the ledger.
+    ``unseen``: by how much more left it than its own counter shows, ``held``: by how much less at the most.
+    ``above``, ``below``: the most by which the truth was outside of the ledger. ``alone``: the state that it came to
+    before anybody looked; ``ledger``: how far the bounds of what has left by then are from the truth; ``forgotten``:
+    the most that a window of 1, 4 or 24 h at the tip holds beyond what the guard counts in any.
     """
 
     state: str
@@ -48,6 +52,10 @@ class Came:
     unseen: int
     above: int
     below: int
+    held: int
+    alone: str
+    ledger: tuple[int, int]
+    forgotten: int
 
 
 @contextmanager
@@ -72,7 +80,8 @@ class Stand:
     def __init__(self, kind: Kind) -> None:
         self.stack: SimulatedStack = stack_of(kind, patient=True)
         self.kind, self.dead = kind, False
-        self._over = self._above = self._below = 0
+        self._over = self._above = self._below = self._held = self._forgotten = 0
+        self._alone, self._ledger = "", (0, 0)
         self._behind = Fraction(0)  # by how much the pump was behind the plan at the most
 
     def go(self, row: Row) -> Came:
@@ -82,12 +91,32 @@ class Stand:
             self._run_to(at)
             self._happen(what)
         self._run_to(TEND)
+        self._found()
         self._repair()
         while self.stack.elapsed_ms < END:
             self._tend()
             self._run_to(self.stack.elapsed_ms + 5 * MINUTE)
         check_gaps_are_named(self.stack)
+        self._windows()
         return self._came()
+
+    def _found(self) -> None:
+        """As it is before anybody looks at it."""
+        guard, counted = self.stack.guard, self.stack.world.truth.counted_nl()
+        most = guard._state.history.most_nl(guard._now()) if guard.elapsed_known else guard.high_nl
+        self._alone, self._ledger = (
+            self.stack.controller.state.value,
+            (guard.low_nl - counted, most - counted),
+        )
+        self._windows()
+
+    def _windows(self) -> None:
+        """S-03 where it counts: in the windows that doses are judged by; 1,000 pg are 1 nL."""
+        guard, truth = self.stack.guard, self.stack.world.truth
+        for drug in truth.drugs() if guard.elapsed_known else ():
+            for hours in oracle.HOURS:
+                beyond = truth.worst_window(drug, hours) - guard.worst(drug, hours)
+                self._forgotten = max(self._forgotten, -(-beyond // PG_PER_NL))
 
     def _run_to(self, at: int) -> None:
         if self.dead:
@@ -99,11 +128,11 @@ class Stand:
 
     def _look(self) -> None:
         """D-02 and S-03 after every turn of the loop."""
-        check_sums(self.stack)
+        planned, commanded = check_sums(self.stack)
         guard, counted = self.stack.guard, self.stack.world.truth.counted_nl()
         self._above = max(self._above, counted - guard.high_nl)
         self._below = max(self._below, guard.low_nl - counted)
-        planned, commanded, _ = sums_now(self.stack)
+        self._held = max(self._held, counted - self.stack.world.truth.delivered_nl())
         self._behind = min(self._behind, counted - planned)
         if guard.unsettled is None:  # else the books wait for what becomes of it
             over = min(counted - commanded, counted - planned - self._behind)
@@ -200,4 +229,8 @@ class Stand:
             unseen=max(0, truth.delivered_nl() - truth.counted_nl()),
             above=self._above,
             below=self._below,
+            held=self._held,
+            alone=self._alone,
+            ledger=self._ledger,
+            forgotten=self._forgotten,
         )

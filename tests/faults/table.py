@@ -27,7 +27,7 @@ class Row:
     ``events``: what happens when (ms). ``over_nl``: the most that may be given beyond both the plan and what the books
     call commanded; ``counts``: and three digits of the pump's counter, by which it is noticed. ``polled_nl`` stands in
     for ``over_nl`` on a pump that is asked every few hours only. ``unseen_nl``: the most that may be given and no
-    counter shows. ``alarms``: one of these has to be raised, where there are any. ``ends``: the states it may end in.
+    counter shows; ``hidden_nl``: the most that a counter which lied may hide. ``alarms``: one of these has to be raised, where there are any. ``ends``: the states it may end in.
     ``on``: pumps (by the beginning of their name), if not all of them.
     """
 
@@ -39,6 +39,7 @@ class Row:
     polled_nl: int | None = None
     counts: bool = False
     unseen_nl: int = 100
+    hidden_nl: int = 0
     alarms: frozenset[str] = field(default_factory=frozenset)
     ends: tuple[State, ...] = (State.RUNNING,)
     on: str = ""
@@ -224,8 +225,9 @@ ROWS: Final = (
     Row(
         "F-24",
         "counter falls to zero",
-        "a new baseline; nothing is taken back",
+        "a new baseline; nothing is taken back; where nobody asks for long, a disagreement",
         _one(BASAL, "counter-reset:value_nl=0"),
+        hidden_nl=4_100,  # what it had counted by then
     ),
     Row(
         "F-26",
@@ -379,25 +381,94 @@ ROWS: Final = (
     ),
 )
 
-# What a pump in process cannot show, and where it is shown.
+# Where the guard's bound is below the truth, or a window at the tip holds more than it counts, and why.
+BELOW: Final = {
+    "pump resets and runs at a rate of its own": "until the next look; a counter of a new session is a new baseline",
+    "counter falls to zero": "within a session the reference protocol promises a counter that never falls",
+    "a stall clears and the pump catches up": "it comes later than its step; the sum is counted",
+    "pump gives half as much again as it counts": "no counter shows it (docs/safety/hazards.md, HZ-05)",
+    "fluid runs out by itself at 0.2 mL/h for 10 min": "no counter shows it (docs/safety/hazards.md, HZ-05)",
+    "line blocked for 20 min, pump keeps turning": "what was held comes at once, later than it is counted (HZ-07)",
+    "line blocked, then cleared": "what was held comes at once, later than it is counted (HZ-07)",
+}
+
+# What is none of a running pump, or needs more than one, and the tests that show its response.
 ELSEWHERE: Final = {
-    "F-19": "tests/unit/test_harvard_connect.py",
-    "F-20": "tests/wire/test_link_pty.py",
-    "F-25": "tests/unit/test_new_era_meter.py",
-    "F-32": "tests/unit/test_new_era_driver.py",
-    "F-45": "tests/unit/test_schedule.py",
-    "F-48": "tests/faults/test_kill_every_exchange.py",
-    "F-49": "tests/unit/test_journal_damage.py",
-    "F-50": "tests/unit/test_journal_damage.py",
-    "F-51": "tests/unit/test_journal_disk.py",
-    "F-52": "tests/unit/test_journal_disk.py",
-    "F-53": "tests/properties/test_journal_chain.py",
-    "F-54": "tests/unit/test_journal_damage.py",
-    "F-55": "tests/safety/test_rule_limits.py",
-    "F-58": "tests/safety/test_alarms.py",
-    "F-59": "tests/safety/test_alarms.py",
-    "F-61": "tests/safety/test_guard.py",
-    "F-62": "tests/safety/test_rule_duplicate.py",
-    "F-66": "tests/unit/test_load.py",
-    "F-67": "tests/safety/test_guard.py",
+    "F-19": (
+        "tests/unit/test_harvard_connect.py::test_another_pump_on_the_line_gets_nothing_until_the_first_is_back",
+        "tests/safety/test_rule_limits.py::test_another_pump_on_the_same_port_gets_nothing_and_the_right_one_does_again",
+    ),
+    "F-20": ("tests/wire/test_link_pty.py::test_a_second_controller_is_told_which_process_has_the_port",),
+    "F-25": (
+        "tests/unit/test_new_era_meter.py::test_a_roll_over_that_can_have_been_goes_on_counting",
+        "tests/unit/test_new_era_meter.py::test_a_fall_that_nothing_explains_is_a_new_life_and_no_credit",
+    ),
+    "F-32": ("tests/unit/test_new_era_driver.py::test_fluid_that_the_pump_drew_in_is_told",),
+    "F-36": ("tests/unit/test_live_filling.py::test_a_refill_that_is_off_stops_the_pump_and_latches",),
+    "F-37": (
+        "tests/unit/test_volumes.py::"
+        "test_a_residual_of_stronger_fluid_makes_the_new_fluid_stronger_than_its_label",
+    ),
+    "F-38": (
+        "tests/unit/test_units.py::test_a_wrong_unit_or_a_value_out_of_range_is_refused_with_what_is_allowed",
+    ),
+    "F-39": (
+        "tests/unit/test_units.py::test_what_is_not_digits_a_point_a_blank_and_a_unit_is_refused",
+        "tests/safety/test_limits.py::test_no_number_may_be_anything_but_a_whole_number_from_0_on",
+    ),
+    "F-40": (
+        "tests/safety/test_rule_malformed.py::test_a_volume_that_is_no_whole_number_of_steps_is_refused",
+    ),
+    "F-41": (
+        "tests/unit/test_totals.py::test_hourly_cuts_with_a_100_nl_step_do_not_drift_in_90_days",
+        "tests/properties/test_long_run.py::test_a_healthy_pump_is_exact_after_seven_years",
+    ),
+    "F-45": (
+        "tests/unit/test_dose_path_rules.py::test_d16_each_slot_is_given_once_though_plan_time_goes_back_over_it",
+    ),
+    "F-48": (
+        "tests/faults/test_kill_every_exchange.py::"
+        "test_a_death_at_some_exchanges_gives_no_bolus_twice_and_forgets_none",
+        "tests/crash/test_crash_matrix.py::test_every_point_of_every_cell_comes_to_what_the_table_says",
+    ),
+    "F-49": (
+        "tests/unit/test_journal_damage.py::test_a_last_record_torn_at_any_byte_is_dropped_and_the_drop_recorded",
+    ),
+    "F-50": ("tests/unit/test_journal_damage.py::test_an_edited_byte_anywhere_is_refused",),
+    "F-51": ("tests/unit/test_live_desk.py::test_a_stop_goes_out_with_a_full_disk_and_says_so",),
+    "F-52": ("tests/unit/test_journal_disk.py::test_the_first_failure_to_write_stands_for_good",),
+    "F-53": (
+        "tests/safety/test_guard.py::test_a_journal_restored_from_an_older_copy_is_raised_to_the_pumps_counter",
+    ),
+    "F-54": (
+        "tests/unit/test_journal_damage.py::"
+        "test_a_head_file_that_is_missing_garbled_or_of_another_journal_is_refused",
+        "tests/safety/test_rule_limits.py::"
+        "test_nobody_confirms_while_another_pump_answers_and_the_journal_keeps_its_own",
+    ),
+    "F-55": ("tests/safety/test_rule_limits.py::test_a_file_that_is_no_limits_file_denies_and_says_why",),
+    "F-58": (
+        "tests/safety/test_rule_inhibition.py::"
+        "test_acknowledging_opens_nothing_while_the_condition_holds_nor_does_its_end_before_the_ack",
+    ),
+    "F-59": (
+        "tests/safety/test_rule_inhibition.py::test_a_less_urgent_alarm_under_a_worse_one_still_forbids",
+    ),
+    "F-61": (
+        "tests/safety/test_rule_malformed.py::"
+        "test_an_object_that_shows_other_steps_the_next_time_it_is_asked_is_no_request",
+        "tests/safety/test_guard.py::test_a_permit_that_is_not_sent_within_2_s_is_void",
+    ),
+    "F-62": ("tests/safety/test_guard.py::test_two_requests_that_each_fit_alone_do_not_fit_together",),
+    "F-66": ("tests/unit/test_load.py::test_a_load_during_a_bolus_waits_for_its_end",),
+    "F-67": (
+        "tests/safety/test_guard.py::test_a_stop_request_is_seen_before_the_rules_and_again_after_the_intent",
+        "tests/safety/test_rule_inhibition.py::"
+        "test_an_alarm_raised_while_the_intent_is_judged_is_seen_by_the_next_request",
+    ),
+    "F-69": ("tests/properties/test_thirty_days.py::test_thirty_days_of_everything_at_once",),
+    "F-70": (
+        "tests/safety/test_rule_bolus_window.py::"
+        "test_what_ended_just_a_window_ago_counts_no_more_and_a_millisecond_less_does",
+    ),
 }

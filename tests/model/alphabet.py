@@ -128,17 +128,20 @@ def _wait(world: World) -> None:
         world.clock.advance(10_000)
         world.meet()
         return
-    before, until, turns, held = seen(world), world.clock.boot_ms() + LONGEST_MS, 0, 0
+    before, turns, held = seen(world), 0, 0
+    at = stopped = world.clock.boot_ms()
+    until = at + LONGEST_MS
     while world.clock.boot_ms() < until and seen(world) == before and not world.wrong:
         at, stops = world.clock.boot_ms(), world.pump.stops
         _turn(world)
+        stopped = stopped if world.pump.stops == stops else world.clock.boot_ms()
         turns, held = turns + 1, held + 1 if world.clock.boot_ms() == at else 0
         if held > 20:
             world.wrong += ("it turns and turns while no time goes by",)
             return
         if turns > MOST_TURNS:
             return
-        if before.halting and world.clock.boot_ms() - at > RETRY_MAX_MS + 1_000 and world.pump.stops == stops:
+        if before.halting and world.clock.boot_ms() - stopped > RETRY_MAX_MS + 1_000:
             world.wrong += ("a STOP that was not acknowledged is not sent again in time",)
 
 

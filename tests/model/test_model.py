@@ -6,6 +6,7 @@ docs/safety/model-check.md says what is claimed, and what the abstraction leaves
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.model.pump import MODES
 from tests.model.search import Model, apply, explore
 from tests.model.world import World, freeze
 
+PAGE = Path(__file__).parents[2] / "docs" / "safety" / "model-check.md"
 RESTART = PROCESS[:1]
 Tell = Callable[[str, object], None]
 
@@ -44,6 +46,8 @@ def test_no_state_of_the_small_model_breaks_a_claim_and_none_is_stuck(
     model = explored(World(policy), actions, ("unheard",), record_property)
     assert model.left == 0
     assert not (found := stuck(model)), "\n".join(found[:5])
+    size = f"| {policy} | {len(model.states):,} | {len(model.edges):,} | closed, every run of `./check` |"
+    assert size in PAGE.read_text(encoding="utf-8"), size
 
 
 CLOSED = (

@@ -16,6 +16,7 @@ from pump_ctrl.controller.session import Session
 from pump_ctrl.errors import NotAllowed
 from pump_ctrl.runner import Runner
 from pump_ctrl.safety.admission import Inhibition
+from pump_ctrl.safety.history import History
 from tests.model.alphabet import DISK, LINK, PEOPLE, PROCESS, PUMP, TIME, Action
 from tests.model.claims import check, stuck
 from tests.model.search import explore
@@ -96,6 +97,10 @@ def _forgets_who_stopped(plain: Plain) -> Plain:
     return replay
 
 
+def _what_may_still_flow_is_left_out(_: Plain) -> Any:  # noqa: ANN401
+    return property(lambda history: history.low_nl)
+
+
 class Defect(NamedTuple):
     """What is put in the place of what, where it has to be looked for, and in which words it is found."""
 
@@ -138,6 +143,15 @@ DEFECTS: Final = (
         "stop",
         (*DISK, *RESTART),
         "a person stopped it",
+    ),
+    Defect(
+        "a ledger without doubt",
+        History,
+        "high_nl",
+        _what_may_still_flow_is_left_out,
+        "stop",
+        LINK,
+        "nL left, the ledger says",
     ),
     Defect(
         "a hold after a person's stop",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,7 @@ class Bug:
         return text.replace(self.old, self.new)
 
 
+@cache
 def corpus() -> tuple[Bug, ...]:
     """Every defect, by file and number."""
     found = []

@@ -3,7 +3,7 @@
     python -m tests.planted.plant [ID ...]      all of them if none is named; exit status 1 if one is not found
 
 For each it prints by which test it was found, after how many examples (test cases and what Hypothesis drew for them),
-and in how many seconds; in the end the median.
+and in how many seconds; in the end the median and the most.
 """
 
 from __future__ import annotations
@@ -141,6 +141,12 @@ def line(found: Found) -> str:
     return f"{found.bug.id}  {found.seconds:5.1f} s  {told}"
 
 
+def summary(found: Sequence[Found]) -> str:
+    """How many were found, and after how many examples: the median, and the most."""
+    lost, examples = sum(not each.by for each in found), [each.examples for each in found]
+    return f"{len(found) - lost} of {len(found)} found; median {median(examples):g} examples, at most {max(examples)}"
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(
@@ -152,8 +158,7 @@ def main() -> int:
     found = hunt_all(bugs)
     lost = [each.bug.id for each in found if not each.by]
     if found:
-        examples = median(each.examples for each in found)
-        print(f"{len(found) - len(lost)} of {len(found)} found; median {examples:g} examples")  # noqa: T201
+        print(summary(found))  # noqa: T201
     return 1 if lost or not found else 0
 
 

@@ -296,3 +296,45 @@ def test_what_a_sensor_proves_before_any_counter_was_read_counts_and_no_counter_
     history.reading(HOUR, HOUR, 7, 0, 100, tip)
     assert history.high_nl == 5_000
     assert history.flowed_nl(0, MINUTE) == 5_000
+
+
+def test_what_was_given_before_the_host_was_off_is_not_counted_again_by_a_process_after_the_next() -> None:
+    """The counter counts since a command that lies so much further back, once it is known how long the host was off."""
+    bench, pump = plain()
+    bench.ask(basal(9_000, 15 * MINUTE))
+    bench.wait(20 * MINUTE)
+    bench.guard.stop("it is over")
+    bench.clock.reboot()
+    bench.wait(HOUR)
+    bench.restart()
+    bench.guard.read_status()
+    bench.guard.confirm(
+        by="tester", code=bench.guard.reconciliation().code, plan_ms=bench.clock.true_ms, off_ms=HOUR
+    )
+    for _ in range(2):
+        bench.restart()
+        bench.guard.read_status()
+    assert active(bench) == set()
+    assert bench.guard._state.history.beyond == 0
+    assert bench.guard.high_nl <= pump.given() + 200
+
+
+def test_a_hold_given_since_the_host_was_off_counts_since_its_own_command() -> None:
+    """An hour of 36,000 nL before it explains nothing of what the counter shows since."""
+    bench, pump = plain()
+    bench.ask(RUN)
+    bench.wait(HOUR)
+    bench.clock.reboot()
+    bench.wait(HOUR)
+    bench.restart()
+    assert isinstance(bench.ask(basal(6_000, HOUR), purpose=Purpose.HOLD), Acked)
+    bench.wait(30 * MINUTE)
+    bench.guard.read_status()
+    bench.guard.confirm(
+        by="tester", code=bench.guard.reconciliation().code, plan_ms=bench.clock.true_ms, off_ms=HOUR
+    )
+    bench.restart()
+    pump.counter_nl = 30_000
+    bench.guard.read_status()
+    assert bench.guard._state.history.beyond > 0
+    assert "over-delivery" in active(bench)

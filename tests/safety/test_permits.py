@@ -49,6 +49,12 @@ def test_of_a_pump_that_goes_over_to_its_next_command_nothing_more_is_written() 
     assert not {"ahead_nl", "hidden_nl", "clears"} & intent(stops_first=False).keys()
 
 
+@pytest.mark.parametrize("stops_first", [False, True])
+def test_a_counter_that_outlives_a_loss_of_power_is_written_with_the_intent(stops_first: bool) -> None:
+    assert intent(stops_first=stops_first, keeps_counter=True)["keeps"] is True
+    assert "keeps" not in intent(stops_first=stops_first)
+
+
 def test_a_process_that_takes_up_such_a_journal_knows_the_same_upper_bound() -> None:
     bench, _ = plain(ahead_nl=500, hidden_nl=100)
     bench.ask(RUN)

@@ -81,7 +81,11 @@ def test_a_reason_without_a_soft_limit_needs_no_second_person() -> None:
     assert sign(new, {"bridge-unneeded": "the fill may be of another lot"}, before=before).second is None
 
 
-@pytest.mark.parametrize("second", ["A. Adams", "a. adams", "A.  Adams ", "\tA. Adams"])
+@pytest.mark.parametrize("second", [
+    "A. Adams", "a. adams", "A.  Adams ", "\tA. Adams",
+    "\uff21. Adams", "\uff21\uff0e\u3000\uff21\uff24\uff21\uff2d\uff33",  # wide letters, points and blanks
+    "A. Ada\ufe0fms", "A.\u00a0Adam\u034fs", "A. Adam\u017f", "\U0001d400. Adams",
+])  # fmt: skip
 def test_one_person_cannot_sign_twice(second: str) -> None:
     with refused("signer-unfit", "cannot be the second person"):
         sign(SOFT, WHY, second=second)

@@ -20,6 +20,7 @@ from pump_ctrl.therapy.schedule import Schedule
 
 MODULES = (
     "decision", "full_stack", "heartbeats", "idle", "memory", "round_trip", "served", "setting", "start", "tick_loop",
+    "watchers",
 )  # fmt: skip
 
 

@@ -150,7 +150,7 @@ def test_no_rule_is_named_twice_and_no_raw_number_is_printed() -> None:
 def test_a_run_that_ends_with_nothing_given_says_what_it_waits_for() -> None:
     paused = run(PLAN, "--for", "6h", "--request", "2h=pause").stdout
     assert (
-        "PAUSED since Friday 20 November 2026 10:00:00: paused; nothing is given until a person resumes"
+        "PAUSED since Friday 20 November 2026 10:00:00: paused; nothing new is given until a person resumes"
         in paused
     )
     assert "At the end" not in run(PLAN, "--for", "6h").stdout

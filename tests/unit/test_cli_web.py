@@ -168,7 +168,11 @@ def test_every_file_is_for_its_owner_alone(state: Path, plan: Path) -> None:
         os.umask(old)
     assert state.stat().st_mode & 0o777 == 0o700
     modes = {path.name: path.stat().st_mode & 0o777 for path in state.rglob("*") if path.is_file()}
-    assert set(modes) == {"clinic.sqlite3", "clinic.sqlite3-journal", "page.jsonl", "page.jsonl.head"}
+    kept = f"BENCH-{load_plan(plan).sha256[:12]}"
+    assert set(modes) == {
+        "clinic.sqlite3", "clinic.sqlite3-journal", "page.jsonl", "page.jsonl.head", f"{kept}.toml",
+        f"{kept}.approval.json",
+    }  # fmt: skip
     assert set(modes.values()) == {0o600}
 
 
@@ -206,7 +210,14 @@ def approval(plan: Path) -> dict[str, Any]:
 def test_an_account_signs_with_its_password_and_that_is_in_the_pages_journal(state: Path, plan: Path) -> None:
     found = approve(plan, "--signer", "ann", typed=lines(PASSWORD))
     path = plan.with_suffix(".approval.json")
-    assert (found.exit_code, found.stdout) == (0, f"BENCH approved by Ann Example for implant-40: {path}\n")
+    kept = state / "plans" / f"BENCH-{load_plan(plan).sha256[:12]}.toml"
+    assert found.exit_code == 0
+    assert found.stdout.splitlines() == [
+        f"BENCH approved by Ann Example for implant-40: {path}",
+        f"It stands on the page too (pump-ctrl web), as {kept}",
+    ]
+    assert path.read_bytes() == kept.with_suffix(".approval.json").read_bytes()
+    assert load_plan(kept).sha256 == load_plan(plan).sha256
     assert (approval(plan)["signers"], approval(plan)["authenticated"]) == (["Ann Example"], True)
     kind, about = journal(state)[-1]
     assert (kind, about["by"], about["number"], about["how"]) == ("signed", "ann", 1, "plan approve")
@@ -304,8 +315,12 @@ def test_a_state_directory_without_accounts_is_as_none_unless_it_was_named(home:
     place = home / "pump-ctrl"
     refused(
         approve(plan, "--signer", "Dr Bench", "--state", place),
-        f"Nobody can sign: there are no accounts in {place}",
+        f"Nothing was signed: there are no accounts in {place}, and where --state names a directory only its accounts "
+        f"sign. pump-ctrl user add NAME --role prescriber --state {place} makes one; or leave --state out",
     )
+    nowhere = home / "no such"
+    refused(approve(plan, "--signer", "Dr Bench", "--state", nowhere), f"--state '{nowhere}' makes one")
+    assert not nowhere.exists()
 
 
 def test_the_accounts_are_those_of_the_directory_that_is_named(
@@ -327,9 +342,55 @@ def test_a_place_that_cannot_be_written_leaves_no_approval_and_says_so(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pump_ctrl.therapy.approval.replace_durably", full)
-    refused(
-        approve(plan, "--signer", "ann", typed=lines(PASSWORD)), "cannot be written: No space left on device"
+    kept = state / "plans" / f"BENCH-{load_plan(plan).sha256[:12]}.toml"
+    said = f"No space left on device. It is approved all the same: run {kept}, which has it beside it."
+    refused(approve(plan, "--signer", "ann", typed=lines(PASSWORD)), said)
+    assert not plan.with_suffix(".approval.json").exists()
+    assert load_approval(kept.with_suffix(".approval.json"), load_plan(plan)).signer == "Ann Example"
+
+
+def test_without_accounts_a_place_that_cannot_be_written_leaves_nothing_at_all(
+    home: Path, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pump_ctrl.therapy.approval.replace_durably", full)
+    said = approve(plan, "--signer", "Dr Bench")
+    refused(said, "cannot be written: No space left on device")
+    assert "approved" not in said.stderr
+    assert list(home.iterdir()) == []
+
+
+def test_what_is_approved_already_is_refused_before_a_password_is_asked_for_and_says_where_it_is(
+    state: Path, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert approve(plan, "--signer", "ann", typed=lines(PASSWORD)).exit_code == 0
+    plan.with_suffix(".approval.json").unlink()
+    monkeypatch.setattr(
+        "pump_ctrl.cli.signers.asked_password", lambda *_, **__: pytest.fail("it was asked for")
     )
+    kept = state / "plans" / f"BENCH-{load_plan(plan).sha256[:12]}.toml"
+    refused(
+        approve(plan, "--signer", "eve"),
+        f"BENCH in exactly this form is approved already, by Ann Example: {kept}, with its approval beside it. "
+        "Run that file.",
+    )
+    assert not plan.with_suffix(".approval.json").exists()
+
+
+def test_limits_of_ones_own_that_changed_are_approved_under_anew(
+    state: Path, plan: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.toml"
+    text = (Path(server.__file__).parents[1] / "data" / "formulary.toml").read_text(encoding="utf-8")
+    own.write_text(text.replace("24 ug", "25 ug", 1), encoding="utf-8")
+    assert approve(plan, "--signer", "ann", typed=lines(PASSWORD)).exit_code == 0
+    first = approval(plan)["formulary_sha256"]
+    again = approve(plan, "--signer", "eve", "--formulary", own, typed=lines(PASSWORD))
+    assert again.exit_code == 0, again.stderr
+    assert (approval(plan)["formulary_sha256"] != first, approval(plan)["signers"]) == (True, ["Eve Example"])
+    refused(approve(plan, "--signer", "eve", "--formulary", own), "approved already, by Eve Example")
 
 
 # --- web --------------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The counter-examples of the dose path that concern the controller, on the whole stack.
 
-What flowed is read from the simulator's truth. Each test names its rule, D-01 to D-18. Rules that the guard
-alone keeps are in tests/safety, the sums of D-02 in test_totals.py, deaths at every record (D-13, D-18) in
-tests/properties/test_restart_everywhere.py.
+What flowed is read from the simulator's truth. Each test begins with the number of its rule. Rules that the guard
+alone keeps are in tests/safety, sums in test_totals.py, deaths at every record in
+tests/properties/test_restart_everywhere.py; tests/trace/shown.py has the counter-example of each rule.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import pytest
 
 from pump_ctrl.drivers.base import Evidence, Given, NotGiven, Nothing, Unknown
 from pump_ctrl.drivers.harvard import HarvardDriver
+from tests.in_one import in_one
 from tests.unit.harvard_kit import MARK, V, acked, fresh, met, permit
 from tests.unit.harvard_page import HOUR, Killed, PaperLink, PaperPump, lost_reply, lost_request
 
@@ -122,7 +123,7 @@ def test_on_a_buffered_line_an_armed_pump_that_gave_nothing_proves_nothing(cut: 
 # ---- the same with the pump's power cut as well -------------------------------------------------
 
 
-@pytest.mark.parametrize("forgets", FORGETS)
+@in_one(forgets=FORGETS)
 @pytest.mark.parametrize("used", [True, False])
 @pytest.mark.parametrize("minutes", [0, 10, 70])
 @pytest.mark.parametrize("cut", range(1, EXCHANGES + 1))

@@ -18,6 +18,7 @@ from pump_ctrl.drivers.base import (
     Unknown,
 )
 from pump_ctrl.drivers.harvard import HarvardDriver
+from tests.in_one import in_one
 from tests.unit.harvard_kit import MARK, V, acked, fresh, met, permit
 from tests.unit.harvard_page import FAULTS, HOUR, PaperLink, PaperPump
 
@@ -34,8 +35,8 @@ def holds(found: Evidence, truth_nl: int) -> None:
         assert truth_nl == 0
 
 
+@in_one(name=sorted(FAULTS))
 @pytest.mark.parametrize("marks", [True, False])
-@pytest.mark.parametrize("name", sorted(FAULTS))
 @pytest.mark.parametrize("exchange", range(1, EXCHANGES + 1))
 def test_whatever_one_fault_does_the_conclusion_is_what_flowed(exchange: int, name: str, marks: bool) -> None:
     pump, link, driver = fresh(has_wrate=marks)
@@ -71,7 +72,7 @@ def _settled(found: Evidence, driver: HarvardDriver, link: PaperLink) -> Evidenc
     return found
 
 
-@pytest.mark.parametrize("name", sorted(FAULTS))
+@in_one(name=sorted(FAULTS))
 @pytest.mark.parametrize("exchange", range(1, EXCHANGES + 1))
 def test_what_is_unknown_is_given_or_not_given_when_the_line_is_well_again(exchange: int, name: str) -> None:
     pump, link, driver = fresh()

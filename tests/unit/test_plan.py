@@ -401,6 +401,7 @@ def test_a_titration_of_no_steps_or_of_more_than_100_is_refused() -> None:
     assert len(plan(titration={"step": [step] * 100}).titration.step) == 100  # type: ignore[union-attr]
     assert faults(titration={"step": [step] * 101}) == ["titration.step: 101 entries"]
     assert faults(titration={"step": []}) == ["titration.step: 0 entries"]
+    assert faults(titration={"step": [{"change": "+20 %"}]}) == ["titration.step#1.after: is missing"]
     assert faults(titration={}) == ["titration.step: is missing"]
 
 

@@ -188,3 +188,8 @@ def test_thinning_keeps_first_last_lowest_and_highest_of_each_column() -> None:
 @pytest.mark.parametrize(("seconds", "labels"), [(DAY, "10:00"), (30 * DAY, "28 Nov"), (365 * DAY, "16 Jan")])
 def test_the_time_axis_speaks_hours_or_dates_with_the_month_as_a_word(seconds: int, labels: str) -> None:
     assert labels in _words(draw(Run(), replace(HEADING, duration_s=seconds)))
+
+
+def test_a_tick_is_never_called_by_another_value() -> None:
+    rates = Scale(0, 0.125, 100, 0, root=True)
+    assert [svg.number(tick, 0.015) for tick in rates.ticks(4)] == ["0.00", "0.01", "0.025", "0.05", "0.10"]

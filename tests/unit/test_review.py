@@ -14,6 +14,7 @@ from pump_ctrl.therapy.formulary import Formulary, load_formulary
 from pump_ctrl.therapy.plan import DosingPlan
 from pump_ctrl.therapy.profiles import load_profile
 from pump_ctrl.therapy.review import blocked, side_by_side
+from pump_ctrl.therapy.review_dose import _during
 from pump_ctrl.therapy.sourced import Sourced
 from pump_ctrl.therapy.wording import day, digits, mass, share, span, volume
 from pump_ctrl.units import Mass
@@ -676,6 +677,41 @@ def test_side_by_side_shows_every_drug_and_what_is_new_or_gone() -> None:
     assert rows["patient_bolus.lockout"].marked
 
 
+STEPPED = {"step": [{"after": "2 d", "change": "-20 %"}, {"after": "2 d", "change": "-20 %"}]}
+
+
+@pytest.mark.parametrize(
+    ("start", "current", "volume", "change"),
+    [
+        ("2026-11-22T07:59", "400 ug/day", "0.4 mL/day", None),
+        (
+            "2026-11-22T08:00",
+            "320 ug/day (titration step 1)",
+            "0.32 mL/day (titration step 1)",
+            Fraction(1, 4),
+        ),
+        (
+            "2026-11-24T08:00",
+            "256 ug/day (titration step 2)",
+            "0.256 mL/day (titration step 2)",
+            Fraction(9, 16),
+        ),
+        ("2026-11-19T08:00", "400 ug/day", "0.4 mL/day", None),  # before its own start: its first stage
+    ],
+)
+def test_side_by_side_shows_the_dose_that_a_titration_has_reached_when_the_new_plan_takes_over(
+    start: str, current: str, volume: str, change: Fraction | None
+) -> None:
+    rows = {
+        row.field: row
+        for row in side_by_side(plan(titration=STEPPED), plan(start=start), load_profile("implant-40"))
+    }
+    basal = rows["baclofen, basal"]
+    assert (basal.current, basal.pending) == (current, "400 ug/day")
+    assert (basal.change if basal.marked else None) == change
+    assert rows["volume a day"].current == volume
+
+
 def test_side_by_side_of_a_first_plan_has_empty_current_values() -> None:
     rows = side_by_side(None, plan(), load_profile("implant-40"))
     assert all(row.current == "" and row.marked for row in rows)
@@ -729,3 +765,8 @@ def test_quantities_in_sentences_carry_their_unit() -> None:
 )
 def test_days_are_local_and_print_the_month_as_a_word(utc_ms: int, offset_ms: int, text: str) -> None:
     assert day(utc_ms, offset_ms) == text
+
+
+def test_a_finding_names_the_part_of_the_plan_in_words_and_its_start_not_at_all() -> None:
+    plans = {"stage-0": "", "stage-3": " (titration step 3)", "bridge": " (bridge)"}
+    assert {account: _during(account) for account in plans} == plans

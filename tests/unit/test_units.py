@@ -22,6 +22,7 @@ from pump_ctrl.units import (
     VolumeRate,
     shown,
 )
+from tests.in_one import in_one
 
 KINDS = (Volume, Mass, Duration, Concentration, MassRate, VolumeRate, Length, Percent, TimeOfDay)
 GOOD_TEXT = {
@@ -164,7 +165,7 @@ UNIT = {
 }
 
 
-@pytest.mark.parametrize("kind", UNIT, ids=lambda kind: kind.__name__)
+@in_one(kind=list(UNIT))
 @pytest.mark.parametrize("shape", NO_NUMBER, ids=ascii)
 def test_what_is_not_digits_a_point_a_blank_and_a_unit_is_refused(kind: type[Volume], shape: str) -> None:
     with pytest.raises(
@@ -173,7 +174,7 @@ def test_what_is_not_digits_a_point_a_blank_and_a_unit_is_refused(kind: type[Vol
         kind.parse(shape.replace("{}", UNIT[kind]))
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@in_one(kind=KINDS)
 @pytest.mark.parametrize(
     "value",
     [

@@ -399,6 +399,14 @@ def test_a_ratio_of_next_to_nothing_counts_only_from_what_a_syringe_can_tell(
     assert RefillCheck(40 * ML, (0, 11), found, IMPLANT_40).judgement == judgement
 
 
+@pytest.mark.parametrize(
+    ("due", "words"), [(99_999, "too little was due for a share of it"), (100_000, "8800 %")]
+)
+def test_a_share_is_told_of_what_can_be_read_only(due: int, words: str) -> None:
+    """0.1 mL on a 40 mL pump; 8.8 mL are missing."""
+    assert words in str(RefillCheck(40 * ML, (due, due), 31_200_000, IMPLANT_40))
+
+
 def test_a_refill_with_nothing_due_is_judged_by_volume_alone() -> None:
     assert refilled(20 * ML, 20 * ML, 19_500_000, IMPLANT_20).judgement == "ok"
     check = refilled(20 * ML, 20 * ML, 18 * ML, IMPLANT_20)

@@ -76,11 +76,19 @@
     const [dark, bright] = [light(one), light(other)].sort((a, b) => a - b);
     return (bright + 0.05) / (dark + 0.05);
   };
-  const ground = (each) => {
+  // Every colour that may lie behind an element: stripes and other gradients have several.
+  const grounds = (each) => {
     const layers = [];
-    for (let at = each; at; at = at.parentElement) layers.push(colour(getComputedStyle(at).backgroundColor));
-    return layers.reverse().reduce((under, top) => over(top, under), { r: 255, g: 255, b: 255, a: 1 });
+    for (let at = each; at; at = at.parentElement) {
+      const style = getComputedStyle(at);
+      const drawn = (style.backgroundImage.match(/rgba?\([^)]*\)/g) ?? []).map(colour);
+      layers.push(drawn.length ? drawn : [colour(style.backgroundColor)]);
+    }
+    const white = [{ r: 255, g: 255, b: 255, a: 1 }];
+    return layers.reverse().reduce((under, tops) => tops.flatMap((top) => under.map((one) => over(top, one))), white);
   };
+  const least = (ink, each, clear = 1) =>
+    Math.min(...grounds(each).map((under) => contrast(over({ ...ink, a: ink.a * clear }, under), under)));
   const opacity = (each) => {
     let found = 1;
     for (let at = each; at; at = at.parentElement) found *= Number(getComputedStyle(at).opacity);
@@ -89,12 +97,19 @@
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const each = texts.currentNode.parentElement;
-    if (texts.currentNode.textContent.trim() === "" || !shown(each) || each.closest("script, style, title, [disabled], option")) continue;
+    if (texts.currentNode.textContent.trim() === "" || !shown(each) || each.closest("script, style, title, option")) continue;
     const style = getComputedStyle(each);
     const ink = colour(each.closest("svg") ? style.fill : style.color);
-    const under = ground(each);
-    const found = contrast(over({ ...ink, a: ink.a * opacity(each) }, under), under);
+    const found = least(ink, each, opacity(each));
     if (found < 4.5) tell("contrast", `${found.toFixed(2)} : 1 of "${texts.currentNode.textContent.trim().slice(0, 40)}"`, each);
+  }
+
+  // what is typed, chosen or asked for in a field, and the lines around it
+  for (const each of all("input:not([type=hidden], [type=checkbox], [type=radio]), select, textarea").filter(shown)) {
+    const style = getComputedStyle(each);
+    const inks = each.placeholder ? [style.color, getComputedStyle(each, "::placeholder").color] : [style.color];
+    for (const ink of inks) if (least(colour(ink), each) < 4.5) tell("contrast", "what stands in a field", each);
+    if (least(colour(style.borderTopColor), each.parentElement) < 3) tell("contrast", "the line around a field", each);
   }
 
   // focus
@@ -107,7 +122,7 @@
     const style = getComputedStyle(each);
     const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
     if (!ring) tell("focus", "no ring of 2 px", each);
-    else if (contrast(colour(style.outlineColor), ground(each.parentElement)) < 3) tell("focus", "a ring that cannot be seen", each);
+    else if (least(colour(style.outlineColor), each.parentElement) < 3) tell("focus", "a ring that cannot be seen", each);
   }
   if (had instanceof HTMLElement) had.focus({ preventScroll: true });
   return wrong;

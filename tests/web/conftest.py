@@ -11,6 +11,7 @@ pytest.importorskip("playwright", reason="the extra deep is not installed")
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.web.bench import Bench, running
 from tests.web.kit import CHROMIUM, Seen, free_port, log_in, people, served
 
 
@@ -65,9 +66,9 @@ def seen(at: str) -> Seen:
 def page(browser: Browser, at: str, seen: Seen) -> Iterator[Page]:
     """A page of a browser that knows nothing yet. A console error or a request elsewhere fails the test."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
+    seen.watch(context)
     found = context.new_page()
     found.set_default_timeout(20_000)
-    seen.watch(found)
     yield found
     context.close()
     assert seen.wrong == []
@@ -81,9 +82,9 @@ def _desks(browser: Browser, at: str) -> Iterator[tuple[Seen, Callable[[str], Pa
     def desk(who: str) -> Page:
         if who not in pages:
             context = browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
+            seen.watch(context)
             pages[who] = context.new_page()
             pages[who].set_default_timeout(20_000)
-            seen.watch(pages[who])
             log_in(pages[who], at, who)
         return pages[who]
 
@@ -111,3 +112,10 @@ def ann(desk: Callable[[str], Page]) -> Page:
 def bob(desk: Callable[[str], Page]) -> Page:
     """A second signer's page."""
     return desk("bob")
+
+
+@pytest.fixture
+def bench(browser: Browser, tmp_path: Path) -> Iterator[Bench]:
+    """A controller in another process, its pump in a third, and Ann who looks at it."""
+    with running(browser, tmp_path) as found:
+        yield found

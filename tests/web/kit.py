@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import ConsoleMessage, Page, Request, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, WebSocket
 
 from pump_ctrl.clinic import Clinic, Reviewed
 from pump_ctrl.clock import SystemClock
@@ -85,18 +85,24 @@ def _until_answers(at: str, server: subprocess.Popen[str]) -> None:
 
 @dataclass
 class Seen:
-    """What a page did that it must not: errors on its console, requests to another host, answers of 400 and above."""
+    """What the pages of a browser did that they must not: errors on the console, requests to another host, answers of
+    500 and above. ``refused``: answers of 400 to 499, which some tests are about.
+    """
 
     at: str
     wrong: list[str] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
 
-    def watch(self, page: Page) -> None:
-        """Write it all down."""
-        page.on("console", self._console)
-        page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
-        page.on("request", self._request)
-        page.on("response", self._response)
+    def watch(self, context: BrowserContext) -> None:
+        """Write it all down, of every page that is opened from now on, and of the workers that pages start."""
+        context.on("console", self._console)
+        context.on("weberror", lambda found: self.wrong.append(f"script: {found.error}"))
+        context.on("request", self._request)
+        context.on("response", self._response)
+        context.on("page", lambda page: page.on("websocket", self._socket))
+
+    def _socket(self, line: WebSocket) -> None:
+        self.wrong.append(f"asked elsewhere: {line.url}")  # no page of ours uses one
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and "status of 4" not in message.text:
@@ -274,6 +280,17 @@ def change_draft(place: Path, finish: str, fields: Mapping[str, str]) -> None:
         found = clinic.drafts.get(key)
         assert found is not None
         clinic.drafts.save(key, {**found.fields, **fields}, found.revision, "eve")
+
+
+def hold(page: Page, *states: str) -> None:
+    """Let the page draw everything that can be pressed or typed into as if it were ``hover``, ``active``, ``focus``."""
+    tools = page.context.new_cdp_session(page)
+    for domain in ("DOM", "CSS"):
+        tools.send(f"{domain}.enable")
+    root = tools.send("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+    every = {"nodeId": root, "selector": "a, button, summary, input, select, textarea"}
+    for node in tools.send("DOM.querySelectorAll", every)["nodeIds"]:
+        tools.send("CSS.forcePseudoState", {"nodeId": node, "forcedPseudoClasses": list(states)})
 
 
 def faults(page: Page) -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Response
 
 from pump_ctrl.clinic import Clinic
 from pump_ctrl.clock import SystemClock
@@ -85,13 +85,21 @@ def test_one_logs_in_goes_on_where_one_was_and_logs_out(page: Page, at: str) -> 
 
 
 def test_the_first_page_is_under_150_kb_in_all(browser: Browser, at: str) -> None:
-    context = browser.new_context()
     sizes: list[int] = []
-    page = context.new_page()
-    page.on("response", lambda response: sizes.append(len(response.body())))
-    log_in(page, at, "ann")
-    context.close()
+
+    def count(answer: Response) -> None:
+        if answer.status == 200:
+            sizes.append(int(answer.headers["content-length"]))
+
+    with browser.new_context() as context:
+        seen = Seen(at)
+        seen.watch(context)
+        page = context.new_page()
+        page.on("response", count)
+        log_in(page, at, "ann")
+        page.wait_for_load_state("networkidle")
     assert 10_000 < sum(sizes) < 150_000
+    assert seen.wrong == []
 
 
 def test_what_was_typed_is_not_lost_by_who_was_logged_out_meanwhile(

@@ -5,108 +5,21 @@ from __future__ import annotations
 import os
 import re
 import signal
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from pump_ctrl.clinic import Clinic, Reviewed
-from pump_ctrl.clock import SystemClock
-from pump_ctrl.therapy.plan import load_plan, parse_plan
-from tests.system.kit import House, house
-from tests.web.kit import PASSWORD, Seen, free_port, log_in, people, served
-from tests.web.watchers import watch
-from tests.whole_stack import formulary, profile
-
-
-def until(page: Page, script: str) -> None:
-    """Wait until it is true; the page itself may not evaluate texts, which is as it should be."""
-    for _ in range(150):
-        if page.evaluate(script):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"it did not come to pass: {script}")
-
-
-@dataclass
-class Bench:
-    """A controller that runs its plan, a page that is served, a browser in which Ann looks at it."""
-
-    here: House
-    at: str
-    place: Path
-    page: Page
-    port: int
-    runtime: Path
-
-    @property
-    def text(self) -> str:
-        return self.page.locator("main").inner_text()
-
-    @property
-    def told(self) -> str:
-        """What became of the last request."""
-        return self.page.locator("main p.note[role=alert]").inner_text()
-
-    def press(self, text: str) -> str:
-        self.page.click(f"main button:has-text('{text}')")
-        self.page.wait_for_selector("main p.note[role=alert]")
-        return self.told
-
-    def open(self) -> None:
-        """The page of the controller."""
-        self.page.goto(f"{self.at}/pumps")
-        self.page.click("main table a")
-        self.page.wait_for_selector("#now .state")
-
-    def server(self) -> int:
-        """The process that serves the page."""
-        words = f"\0web\0--port\0{self.port}\0".encode()
-        for file in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):
-                if words in file.read_bytes():
-                    return int(file.parent.name)
-        raise AssertionError("nobody serves the page")
-
-    def lines(self) -> int:
-        """How many lines to the controller's console are open."""
-        table = Path("/proc/net/unix").read_text(encoding="utf-8").splitlines()
-        return sum(f"{self.runtime}/" in line and line.split()[5] == "03" for line in table)
-
-
-@pytest.fixture
-def bench(browser: Browser, tmp_path: Path) -> Iterator[Bench]:
-    """All of it, with the plan RUNNING. A console error or a request elsewhere fails the test."""
-    place, port = tmp_path / "state", free_port()
-    place.mkdir(mode=0o700)
-    people(place)
-    with tempfile.TemporaryDirectory(prefix="pc") as name, house(tmp_path, Path(name)) as here:
-        here.write_plan()
-        here.serve()
-        here.first_run()
-        here.wait_state("RUNNING")
-        with served(place, port, runtime=Path(name)) as at:
-            context = browser.new_context(viewport={"width": 1400, "height": 1000})
-            page, seen = context.new_page(), Seen(at)
-            page.set_default_timeout(20_000)
-            seen.watch(page)
-            log_in(page, at, "ann")
-            made = Bench(here, at, place, page, port, Path(name))
-            made.open()
-            yield made
-            context.close()
-            assert [wrong for wrong in seen.wrong if "ERR_CONNECTION" not in wrong] == []
+from benchmarks.watchers import logged_in, watch
+from pump_ctrl.therapy.plan import load_plan
+from tests.web.bench import Bench, until
+from tests.web.kit import PASSWORD, Seen, approved, faults, hold, log_in
 
 
 def test_a_pump_is_watched_asked_and_stopped(bench: Bench) -> None:
     here, page = bench.here, bench.page
-    assert "0.008 mL/h" in bench.text
+    assert "0.0080 mL/h (0.1920 mL/day)" in bench.text
     assert "40.000 mL to 41.400 mL (alarm at 2.000 mL)" in bench.text
     assert page.locator("svg.bar").get_attribute("aria-label") is not None
     assert "✔ No alarm." in bench.text
@@ -130,6 +43,30 @@ def test_a_pump_is_watched_asked_and_stopped(bench: Bench) -> None:
     page.goto(f"{bench.at}/journal")
     assert re.search(r"do: bolus.*text: The bolus runs", bench.text)
     assert "do: stop" in bench.text
+
+
+def test_the_pumps_page_has_no_fault_in_any_state(bench: Bench) -> None:
+    here, page = bench.here, bench.page
+    assert ("RUNNING", faults(page)) == ("RUNNING", [])
+    hold(page, "hover", "active")
+    assert ("pressed", faults(page)) == ("pressed", [])
+    hold(page)
+    bench.press("Patient bolus")
+    assert ("BOLUS", faults(page)) == ("BOLUS", [])
+    bench.press("Pause")
+    assert ("PAUSED", faults(page)) == ("PAUSED", [])
+    page.fill("#found", "forty")
+    bench.press("Tell the refill")
+    assert ("refused", faults(page)) == ("refused", [])
+    page.click("button.stop")
+    until(page, "document.querySelector('#now .state').textContent.includes('STOPPED')")
+    assert ("STOPPED", faults(page)) == ("STOPPED", [])
+    here.children[1].end(signal.SIGKILL)
+    page.wait_for_selector("[data-follow].silent", timeout=6_000)
+    assert ("silent", faults(page)) == ("silent", [])
+    page.goto(f"{bench.at}/pumps")
+    assert page.locator("tr.silent").count() == 1
+    assert ("silent list", faults(page)) == ("silent list", [])
 
 
 def test_a_page_that_follows_keeps_what_is_typed_and_says_only_what_changes(bench: Bench) -> None:
@@ -173,7 +110,8 @@ def test_a_stop_from_a_page_where_somebody_types_loses_nothing(bench: Bench) -> 
 
 
 def test_stop_works_without_script_and_for_a_viewer(bench: Bench, browser: Browser) -> None:
-    context = browser.new_context(java_script_enabled=False)
+    context, seen = browser.new_context(java_script_enabled=False), Seen(bench.at)
+    seen.watch(context)
     page = context.new_page()
     log_in(page, bench.at, "dan")
     page.goto(f"{bench.at}/formulary")
@@ -185,6 +123,7 @@ def test_stop_works_without_script_and_for_a_viewer(bench: Bench, browser: Brows
     assert "Without script this page does not follow the pump" in page.content()
     assert bench.here.status()["state"] == "STOPPED"
     context.close()
+    assert seen.wrong == []
 
 
 def test_a_killed_controller_is_grey_and_said_so_within_three_seconds(bench: Bench) -> None:
@@ -287,19 +226,9 @@ def test_a_refill_is_told_with_what_was_found(bench: Bench) -> None:
 
 def test_a_signed_plan_is_loaded_into_the_running_controller(bench: Bench) -> None:
     here, page = bench.here, bench.page
-    first = load_plan(here.plan)
-    text = here.plan.read_text().replace('id = "BENCH-1"', 'id = "BENCH-2"').replace("192 ug", "180 ug")
-    new = parse_plan(text.replace("[reservoir]", f'previous = "{first.sha256}"\n[reservoir]', 1), "plan")
-    with Clinic.open(bench.place, SystemClock()) as clinic:
-        ann = clinic.accounts.get("ann")
-        bob = clinic.accounts.get("bob")
-        assert ann is not None
-        assert bob is not None
-        given = Reviewed(new, formulary(), profile(new.pump), first)
-        reasons = {item.key: "a test on the bench" for item in given.findings if item.level == "reason"}
-        version = clinic.versions.sign("0" * 12, given, ann, PASSWORD, reasons, given.digest)
-        if version.state != "approved":
-            clinic.versions.second(given, bob, PASSWORD, given.digest, version.first_seal)
+    first, new = load_plan(here.plan), bench.next_plan()
+    approved(bench.place, first)
+    approved(bench.place, new)
     bench.open()
     assert "BENCH-2" in page.locator("#sha256").inner_text()
     assert bench.press("Load it") == "Load a plan: done. BENCH-2 is in force."
@@ -317,7 +246,8 @@ def test_fifty_who_look_cost_one_line_and_no_memory(bench: Bench) -> None:
 
     counter = threading.Thread(target=count)
     counter.start()
-    found = watch(bench.at, bench.page.url.rsplit("/", 1)[1], bench.server(), clients=50, seconds=20)
+    key, cookie = bench.page.url.rsplit("/", 1)[1], logged_in(bench.at, "dan", PASSWORD)
+    found = watch(bench.at, key, bench.server(), clients=50, seconds=60, cookie=cookie)
     ended.set()
     counter.join()
     assert found.failures == 0

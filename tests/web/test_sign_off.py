@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,28 @@ def test_one_person_is_not_two_though_the_form_is_forged(ann: Page, finish: str,
     assert signed(place, ann) == "awaits second"
 
 
+@pytest.mark.parametrize("who", ["cleo", "dan"])
+def test_who_is_no_second_signer_approves_nothing_though_the_form_is_forged(
+    desk: Callable[[str], Page], ann: Page, finish: str, place: Path, who: str
+) -> None:
+    """A viewer, and the bench."""
+    ann.goto(finish)
+    reasons(ann, WHY)
+    press_sign(ann)
+    ann.wait_for_url("**/signed/**")
+    page = desk(who)
+    page.goto(ann.url)
+    assert page.locator("form[action$='/second']").count() == 0
+    digest = page.locator("td.hash").first.inner_text()
+    path = "/signed/" + ann.url.partition("#")[0].rpartition("/")[2]
+    status, words = page.evaluate(
+        POST, [f"{path}/second", {"digest": digest, "password": PASSWORD, "form": "0.0.0"}]
+    )
+    assert status == 403
+    assert "may not do this" in words
+    assert signed(place, page) == "awaits second"
+
+
 @pytest.mark.parametrize("who", ["bob", "cleo", "dan"])
 def test_who_may_not_sign_sees_no_form_and_a_forged_one_is_refused(
     desk: Callable[[str], Page], finish: str, place: Path, who: str
@@ -174,8 +198,17 @@ def test_a_post_of_another_site_is_not_heard_though_the_cookie_is_sent(
     assert signed(place, ann) == ""
 
 
+# What has to stand in the database for a session to have ended by itself: half an hour of nothing, or twelve in all.
+ENDED = {
+    "idle": "seen_ms = seen_ms - 1800000",
+    "long": "began_ms = began_ms - 43200000",
+    "restart": "boot_id = ''",
+}
+
+
+@pytest.mark.parametrize("how", [*ENDED, "no cookie"])
 def test_an_ended_session_asks_who_it_is_and_comes_back(
-    page: Page, at: str, finish: str, place: Path
+    page: Page, at: str, finish: str, place: Path, how: str
 ) -> None:
     page.goto(finish)
     page.wait_for_url(re.compile("/login[?]next="))
@@ -184,7 +217,12 @@ def test_an_ended_session_asks_who_it_is_and_comes_back(
     page.click("main button")
     page.wait_for_url(finish)
     reasons(page, WHY)
-    page.context.clear_cookies()
+    if how in ENDED:
+        with closing(sqlite3.connect(place / "clinic.sqlite3", isolation_level=None)) as database:
+            last = "id = (SELECT id FROM sessions ORDER BY began_ms DESC LIMIT 1)"
+            assert database.execute(f"UPDATE sessions SET {ENDED[how]} WHERE {last}").rowcount == 1
+    else:
+        page.context.clear_cookies()
     press_sign(page)
     page.wait_for_selector("main form[action='/login']")
     assert WHY in page.inner_text("main")  # it was not signed, and what was typed is not lost

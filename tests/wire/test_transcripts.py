@@ -17,6 +17,7 @@ import pytest
 from pump_ctrl.drivers import harvard_codec as harvard
 from pump_ctrl.drivers import new_era_codec as new_era
 from pump_ctrl.drivers import reference_codec as reference
+from tests.in_one import in_one
 from tests.unit.sim.host import Bench
 
 HERE: Final = Path(__file__).parent
@@ -32,7 +33,7 @@ WAYS: Final[dict[str, Ways]] = {
     "with junk": lambda data, junk: [junk, data, junk],
     "with junk in one piece": lambda data, junk: [junk + data + junk],
 }
-every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+every_way = in_one(way=WAYS)
 
 
 # ---- New Era: STX text ETX, or STX length text CRC CRC ETX (sections 2 and 4) --------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -22,11 +22,25 @@ from pump_ctrl.therapy.plan import DayGroup, DosingPlan, Drug, ScheduledBolus, p
 from pump_ctrl.therapy.profiles import PumpProfile, load_profile
 from pump_ctrl.therapy.review import blocked, review
 from pump_ctrl.therapy.review_case import Case
-from pump_ctrl.web.entry.draft import Typed, chosen, text_of, typed
-from pump_ctrl.web.entry.names import Fields, label, step_of
+from pump_ctrl.units import shown
+from pump_ctrl.web.entry.draft import Typed, chosen, not_offered, text_of, typed
+from pump_ctrl.web.entry.names import Fields, known, label, step_of
 
 OldPlan = Callable[[str], DosingPlan | None]
 _NEW_PATH = ("empty", "back-table")
+# What the model allows in the words of the file -> in those of the form.
+IN_THE_FORM: Final = {
+    "a whole number without quotes": "a whole number, such as 3",
+    '"stop" or { hold = "4 h" }': 'above 0 s, or choose "stops"',
+    'mode = "stopped", or a rate above zero': 'a rate above zero, or the infusion "stopped"',
+    "rate, steps or days in [basal]": "an infusion with a dose",
+    'change = "+20 %"': 'a change, such as "+20 %"',
+    "'empty', 'back-table' or 'aspirated'": "empty, filled on the back table, or aspirated",
+    "mon, tue, wed, thu, fri, sat, sun": "at least one weekday",
+    "above 0 mL, or no [prime]": "above 0 mL, or no prime bolus",
+    "[prime] or [bridge], not both": "a prime bolus or a bridge bolus, not both",
+    "previous = the sha256 of the plan in force": 'the plan in force under "Follows"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +115,15 @@ def check(fields: Fields, formulary: Formulary, old_plan: OldPlan) -> Checked:
     found = typed(fields)
     previous = old_plan(fields.get("previous", "")) if fields.get("previous") else None
     fluid = _fluid(fields, found.values["reservoir"].get("drugs", ()), previous)
+    odd = tuple(_odd_choice(name, fields[name]) for name in not_offered(fields))
     try:
         plan = plan_from(found.values)
         profile = load_profile(plan.pump)
     except InvalidInput as error:
         problems = tuple(_told(found.name(p.field), _what(p.what), p.allowed) for p in error.problems)
-        return Checked(problems, previous=previous, fluid=fluid)
+        return Checked((*odd, *problems), previous=previous, fluid=fluid)
+    if odd:
+        return Checked(odd, previous=previous, fluid=fluid)
     findings = review(plan, formulary, profile, previous)
     order = _order(plan, found.values)
     places = tuple(_told(_place(found, order, item.field), item.text) for item in findings)
@@ -125,7 +142,13 @@ def _view(
 
 
 def _told(name: str, what: str, allowed: str = "") -> Told:
-    return Told(name, step_of(name), label(name), what, allowed)
+    return Told(name, step_of(name), label(name), what, IN_THE_FORM.get(allowed, allowed))
+
+
+def _odd_choice(name: str, text: str) -> Told:
+    field = known(name)
+    offered = ", ".join(words for _, words in field.choices) if field else ""
+    return _told(name, f"{shown(text)} is none of the choices", offered)
 
 
 def _what(said: str) -> str:

@@ -23,6 +23,7 @@ WIDTH: Final = 640
 FONT: Final = 14  # the panel draws 640 units on 560 px at the least, so that is never under 12 px
 _LEFT, _RIGHT, _TOP, _HEIGHT, _BELOW = 64, 570, 48, 190, 34
 _WORDS: Final = 38  # over the highest line: room for the words of the limits
+_APART: Final = 12  # the highest rate stays below the line of the 24 h limit, which would hide it
 _TALL: Final = _TOP + _HEIGHT + _BELOW
 _RATE, _BOLUS, _SUM, _LIMIT, _INK = "#0b4f6c", "#a34a00", "#3c4a55", "#a30b0b", "#16212b"
 _NEAR: Final = 4  # a limit further off than so many times what is drawn stands at the upper edge, and says so
@@ -121,7 +122,7 @@ def _chart(day: _Day, drug: DrugFigures, top: float) -> Iterator[str]:
     hour, whole = _shown(drug.caps.get(1), day.tallest), _shown(drug.caps.get(24), dose[-1][1])
     bottom = top + _HEIGHT
     x = Scale(0, MS_PER_DAY, _LEFT, _RIGHT)
-    y = Scale(0, max(day.tallest, hour) / per, bottom, top + _WORDS, root=True)
+    y = Scale(0, max(day.tallest, hour) / per, bottom, top + _WORDS + _APART, root=True)
     sums = Scale(0, max(1.0, dose[-1][1], whole) / per, bottom, top + _WORDS)
     yield from _titles(day, drug, dose[-1][1], top)
     yield from _axes(x, y, sums, top)

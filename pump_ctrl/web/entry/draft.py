@@ -4,7 +4,8 @@ Layer      web. A draft is flat: the name of a field, as problems name it, and i
            stands under the name, its unit under ``name~unit``; what chooses between fields under ``name~kind``.
 Hazard     a field that was typed and is not in the plan, or is there and was not typed; a number with another unit.
 Invariant  nothing is converted: number and unit are joined and read by the plan's own model. What a choice leaves out
-           is left out; rows of which nothing was typed are left out; everything else is in the values.
+           is left out; rows of which nothing was typed are left out, with their choices; everything else is in the
+           values. What a choice asks for and nobody typed is in them too, empty, so that the model misses it there.
 Tests      tests/unit/web/test_draft.py
 """
 
@@ -17,17 +18,26 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pump_ctrl.therapy.plan import DosingPlan
-from pump_ctrl.web.entry.names import NUMBER, START_PARTS, Fields, find, in_row, known, most, place
+from pump_ctrl.web.entry.names import (
+    NUMBER,
+    START_PARTS,
+    Fields,
+    by_choice,
+    find,
+    in_row,
+    is_row,
+    known,
+    most,
+    place,
+)
 
 # Tables that every plan has: what is missing is told field by field.
 _NEEDED: Final = ("reservoir", "catheter", "basal")
 # So that the model says what is wanted where it was chosen, and not that one of five must be.
-_NOTHING_YET: Final[Mapping[str, Any]] = {"rate": {"rate": ""}, "steps": {"steps": []}, "days": {"days": []}}
+_NOTHING_YET: Final[Mapping[str, Any]] = {"steps": {"steps": []}, "days": {"days": []}}
 _OTHER_BOUND: Final = {"#1": "#2", "#2": "#1"}
 _COUNT: Final = re.compile(r"[0-9]{1,6}")
 _MODES: Final = ("minimum", "stopped")
-# A table that is there as soon as it was chosen, whether anything was typed into it or not.
-_CHOSEN: Final = {"patient_bolus~kind": "yes", "prime~kind": "yes", "on_loss~kind": "hold"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,13 @@ def chosen(fields: Fields, name: str) -> str:
     values = [value for value, _ in field.choices] if field else []
     given = fields.get(name, "")
     return given if given in values else values[0] if values else ""
+
+
+def not_offered(fields: Fields) -> Iterator[str]:
+    """The choices that count and stand at a value that no page of ours offers."""
+    for name, text in fields.items():
+        if name.endswith("~kind") and text.strip() and asked(fields, name) and chosen(fields, name) != text:
+            yield name
 
 
 def asked(fields: Fields, name: str) -> bool:
@@ -86,13 +103,26 @@ def typed(fields: Fields) -> Typed:
         )  # one bound alone: it is the other that is wrong
     rows = _rows({name for name in texts if not name.endswith("~kind")})
     values: dict[str, Any] = {"schema": 1, **{name: {} for name in _NEEDED}}
-    for choice, value in _CHOSEN.items():
-        if chosen(fields, choice) == value:
-            values[choice.partition("~")[0]] = {}
-    for name, text in texts.items():
-        _put(values, _moved(name, rows), name, text)
+    for name, text in {**dict.fromkeys(_wanted(fields, rows), ""), **texts}.items():
+        if not _of_no_row(name, rows):
+            _put(values, _moved(name, rows), name, text)
     values["basal"] = values["basal"] or _NOTHING_YET.get(chosen(fields, "basal~kind"), {})
     return Typed(_plain(values), {new: old for old, new in rows.items()})
+
+
+def _wanted(fields: Fields, rows: Mapping[str, str]) -> Iterator[str]:
+    """What a choice asks for, in the plan or in a row of which something was typed."""
+    for pattern in by_choice():
+        start, in_rows, _ = pattern.rpartition("#.")
+        for row in [row for row in rows if NUMBER.sub("#", row) == f"{start}#"] if in_rows else [""]:
+            if asked(fields, name := in_row(pattern, row)):
+                yield name
+
+
+def _of_no_row(name: str, rows: Mapping[str, str]) -> bool:
+    """Whether this is the choice of a row of which nothing else was typed: its number is another row's by then."""
+    row, choice, _ = name.partition("~kind")
+    return bool(choice) and is_row(row) and row not in rows
 
 
 def _rows(names: set[str]) -> dict[str, str]:

@@ -83,6 +83,11 @@ def known(name: str) -> Field | None:
     return found.field if found else None
 
 
+def by_choice() -> tuple[str, ...]:
+    """The patterns of the fields that are asked for only while a choice beside them says so."""
+    return tuple(pattern for pattern, found in _tables().fields.items() if found.field.when is not None)
+
+
 def most(rows: str) -> int:
     """How many rows a list may have; 0 if the name is no list's."""
     found = _tables().lists.get(_pattern(rows))

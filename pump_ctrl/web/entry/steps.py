@@ -270,7 +270,8 @@ def _titration() -> tuple[Group, ...]:
         Group(
             "Steps",
             (
-                _time("titration.step#.after", "After", "since the step before, or the start"),
+                Field("titration.step#.after", "After", "quantity", ("d", "h", "min", "s"),
+                      hint="since the step before, or the start"),
                 Field("titration.step#~kind", "Becomes", "choice", choices=(
                     ("change", "changed by"), ("dose", "a daily dose of"))),
                 Field("titration.step#.change", "Change", "quantity", ("%",), hint="with its sign, such as +20 or -20",

@@ -23,6 +23,7 @@ from pump_ctrl.clinic import Draft
 from pump_ctrl.errors import NotAllowed
 from pump_ctrl.therapy.formulary import Formulary, load_formulary
 from pump_ctrl.web.entry.check import Checked, check
+from pump_ctrl.web.entry.follow import titration_of
 from pump_ctrl.web.entry.form import DAYS, MONTHS, shown, unlike
 from pump_ctrl.web.entry.names import Fields, is_row, most, ours, step_of
 from pump_ctrl.web.entry.rows import added, removed
@@ -84,6 +85,7 @@ def _page(request: Request, step: Step, draft: Draft, given: Fields, failed: str
         groups=shown(step, given, found.beside(), _choices(request)),
         found=found,
         elsewhere=found.elsewhere(step.key),
+        titration=titration_of(found.previous, house(request).clinic.clock.utc_ms()),
         months=MONTHS,
         weekdays=DAYS,
         failed=failed,
@@ -93,8 +95,11 @@ def _page(request: Request, step: Step, draft: Draft, given: Fields, failed: str
 
 def _choices(request: Request) -> Mapping[str, Choices]:
     versions = house(request).clinic.versions.all()
+    taken_back = {"withdrawn": ", withdrawn"}  # a pump may still carry it out
     plans = [
-        (v.sha256, f"{v.plan_id}: {v.title} ({v.sha256[:12]})") for v in versions if v.state == "approved"
+        (v.sha256, f"{v.plan_id}: {v.title} ({v.sha256[:12]}{taken_back.get(v.state, '')})")
+        for v in versions
+        if v.file is not None
     ]
     drugs = formulary(request).drugs
     return {

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from pump_ctrl.clinic import Draft, Reviewed
 from pump_ctrl.errors import InvalidInput, NotAllowed
-from pump_ctrl.therapy.plan import parse_plan
+from pump_ctrl.therapy.plan import DosingPlan, parse_plan
 from pump_ctrl.therapy.review import blocked
 from pump_ctrl.web.comparison import Compared, compared
 from pump_ctrl.web.entry.check import Checked
@@ -45,6 +45,11 @@ def beside(given: Reviewed) -> Compared | None:
         return None
 
 
+def by_hand(request: Request, previous: DosingPlan | None) -> bool:
+    """Whether the plan in force is none that accounts signed here: its file was given to compare with."""
+    return previous is not None and house(request).clinic.versions.get(previous.sha256) is None
+
+
 def show(request: Request) -> Response:
     """The finish page of a draft."""
     session(request)
@@ -67,6 +72,7 @@ def _page(
         signed=here.clinic.versions.get(given.plan.sha256) if given else None,
         stops=blocked(found.findings),
         unknown=any(item.code == "previous-missing" for item in found.findings),
+        by_hand=by_hand(request, found.previous),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from pump_ctrl.clinic import Account
 from pump_ctrl.errors import NotAllowed
-from pump_ctrl.web.house import fields, house, page, posted, session_or_none, spend
+from pump_ctrl.web.house import house, page, posted, session_or_none, spend
 
 AT_ONCE: Final = 2  # scrypt takes 32 MiB and a processor
 _OURS: Final = re.compile(
@@ -50,13 +50,8 @@ def _form(
     )
 
 
-async def enter(request: Request) -> Response:
+def enter(request: Request, form: dict[str, str]) -> Response:
     """Log in. The door has made sure that the form is our own."""
-    form = await fields(request)
-    return await anyio.to_thread.run_sync(_enter, request, form, limiter=_trying)
-
-
-def _enter(request: Request, form: dict[str, str]) -> Response:
     to, name = _next(form.get("next", "/")), form.get("name", "")
     try:
         account = house(request).clinic.accounts.authenticate(name, form.get("password", ""))
@@ -90,6 +85,6 @@ def leave(request: Request, form: dict[str, str]) -> Response:
 
 ROUTES = (
     Route("/login", show),
-    Route("/login", enter, methods=["POST"]),
+    Route("/login", posted(enter, _trying), methods=["POST"]),
     Route("/logout", posted(leave), methods=["POST"]),
 )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
@@ -23,16 +22,14 @@ from starlette.routing import Route
 from pump_ctrl import figures
 from pump_ctrl.clinic import Reviewed, Version
 from pump_ctrl.therapy.overview import Overview
-from pump_ctrl.therapy.sourced import Sourced
-from pump_ctrl.therapy.wording import sourced
 from pump_ctrl.web.house import page, session
-from pump_ctrl.web.pages.signed import facts, reviewed_again, version_of, view_of
+from pump_ctrl.web.pages.library import limits_of
+from pump_ctrl.web.pages.signed import facts, version_of
 
 _NOT_IN_FORCE: Final = {
     "awaits second": "NOT APPROVED: waits for a second signature",
     "withdrawn": "WITHDRAWN",
 }
-_PLAIN: Final = re.compile(r"^(True|False)\b")
 
 
 def sheet(request: Request) -> Response:
@@ -40,21 +37,19 @@ def sheet(request: Request) -> Response:
     session(request)
     version = version_of(request)
     found = facts(request, version)
-    return page(request, "paper.html", limits=list(_limits(found["given"])), **found)
+    given: Reviewed | None = found["given"]
+    return page(request, "paper.html", limits=list(_limits(given)) if given else [], **found)
 
 
 def _limits(given: Reviewed) -> Iterator[tuple[str, str, str]]:
     """Drug, limit and number with its source, of every limit that the formulary has for the plan's drugs."""
     for drug in given.plan.reservoir.drugs:
+        if drug.name not in given.formulary:
+            yield drug.name, "every limit", "not in this formulary: it was approved under another one"
+            continue
         entry = given.formulary.drug(drug.name)
-        for name in type(entry).model_fields:
-            value = getattr(entry, name)
-            if isinstance(value, Sourced):
-                yield drug.name, name.replace("_", " "), _PLAIN.sub(_yes, sourced(value))
-
-
-def _yes(said: re.Match[str]) -> str:
-    return "yes" if said[0] == "True" else "no"
+        for limit in limits_of(entry):
+            yield drug.name, limit.what, limit.text
 
 
 def style(request: Request) -> Response:
@@ -73,7 +68,7 @@ def style(request: Request) -> Response:
 
 
 def as_json(request: Request) -> Response:
-    """The plan, its signatures, and its figures as far as they are whole numbers."""
+    """The plan, its signatures, and its figures as the page writes them."""
     session(request)
     version = version_of(request)
     return _file(
@@ -93,19 +88,19 @@ def _document(request: Request, version: Version) -> dict[str, Any]:
         ],
         "reasons": dict(version.reasons),
         "values": json.loads(version.plan.canonical_json()),
-        "figures": [dict(row) for row in _figures(view_of(reviewed_again(request, version)))],
+        "figures": [dict(row) for row in _figures(facts(request, version)["overview"])],
     }  # fmt: skip
 
 
 def as_csv(request: Request) -> Response:
-    """The figures as a table: what, drug, value, unit."""
+    """The figures as a table: the plan and its state, then what, drug, value, unit."""
     session(request)
     version = version_of(request)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("plan", "sha256", "what", "drug", "value", "unit"))
-    for row in _figures(view_of(reviewed_again(request, version))):
-        writer.writerow((version.plan_id, version.sha256, *row.values()))
+    writer.writerow(("plan", "sha256", "state", "what", "drug", "value", "unit"))
+    for row in _figures(facts(request, version)["overview"]):
+        writer.writerow((version.plan_id, version.sha256, version.state, *row.values()))
     return _file(out.getvalue(), version, "csv", "text/csv")
 
 
@@ -117,8 +112,9 @@ def _figures(view: Overview | None) -> Iterator[Mapping[str, str]]:
             "infusion a day": drug.basal_pg,
             "scheduled boluses a day": drug.scheduled_pg,
             "a day with all patient boluses": drug.most_per_day_pg,
-            **{f"most in {hours} h": pg for hours, pg in drug.on_time.items()},
-            **{f"limit of {hours} h": pg for hours, pg in drug.caps.items()},
+            **{f"most in any {hours} h, boluses on time": pg for hours, pg in drug.on_time.items()},
+            **{f"most in any {hours} h, at worst": pg for hours, pg in drug.worst.items()},
+            **{f"hard limit of any {hours} h": pg for hours, pg in drug.caps.items()},
         }
         for what, pg in rows.items():
             value, unit = figures.mass(pg, drug.unit).split(" ")

@@ -10,6 +10,7 @@ Tests      tests/unit/web/test_pump.py
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from typing import Final
 import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from pump_ctrl.clinic import Version
@@ -69,7 +70,8 @@ _VOLUMES: Final[Mapping[str, tuple[str, str]]] = {
     "filled": ("Filled", "; or nothing, if it is as the plan says"),
 }
 STOPS_AT_ONCE: Final = 64
-_stopping = anyio.CapacityLimiter(STOPS_AT_ONCE)
+ASKS_AT_ONCE: Final = 8  # a console lets 16 wait before it, and a STOP has to get in
+_stopping, _asking = anyio.CapacityLimiter(STOPS_AT_ONCE), anyio.CapacityLimiter(ASKS_AT_ONCE)
 
 
 def listed(request: Request) -> Response:
@@ -100,12 +102,12 @@ def _seen(request: Request) -> Seen:
 def show(request: Request) -> Response:
     """One of them."""
     session(request)
-    return _page(request, _approved(request))
+    return _page(request, _versions(request))
 
 
 def _page(
     request: Request,
-    approved: Sequence[Version] | None,
+    versions: Sequence[Version] | None,
     told: Answer | None = None,
     asked: str = "",
     in_parts: bool = False,
@@ -113,7 +115,7 @@ def _page(
 ) -> Response:
     """The page.
 
-    ``approved``: None if it is not known which plans are; ``in_parts``: what was refused may be noted in part;
+    ``versions``: None if it is not known which plans there are; ``in_parts``: what was refused may be noted in part;
     ``typed``: what stands in the fields again.
     """
     seen = _seen(request)
@@ -123,9 +125,9 @@ def _page(
         "pump.html",
         seen=seen,
         status=seen.status,
-        plans_known=approved is not None,
-        to_load=[version for version in approved or () if in_force and version.plan.previous == in_force],
-        in_force=next((version for version in approved or () if version.sha256 == in_force), None),
+        plans_known=versions is not None,
+        to_load=[each for each in versions or () if in_force and _follows(each, in_force)],
+        in_force=next((each for each in versions or () if each.sha256 == in_force), None),
         told=told,
         asked=asked,
         verdict=_verdict(told, in_parts=in_parts) if told else "",
@@ -135,9 +137,13 @@ def _page(
     )
 
 
-def _approved(request: Request) -> list[Version] | None:
+def _follows(version: Version, in_force: str) -> bool:
+    return version.state == "approved" and version.plan.previous == in_force
+
+
+def _versions(request: Request) -> Sequence[Version] | None:
     try:
-        return [each for each in house(request).clinic.versions.all() if each.state == "approved"]
+        return house(request).clinic.versions.all()
     except JournalError:
         return None  # the pump is shown, and what became of a request, whatever the disk does
 
@@ -189,7 +195,8 @@ def _stop(request: Request) -> Response:
         ) from None
     answer = house(request).pumps.ask(request.path_params["key"], "stop", by, secrets.token_hex(8))
     if request.headers.get("accept") == "application/json":
-        return JSONResponse({"exit": answer.exit, "text": answer.text})
+        told = {"exit": answer.exit, "text": answer.text}
+        return Response(json.dumps(told), media_type="application/json")  # the name of a file may be no text
     return _page(request, None, answer, "STOP")  # nothing is looked up, as nothing is waited for
 
 
@@ -223,7 +230,7 @@ def ask(request: Request, form: dict[str, str]) -> Response:
     if again:
         answer = replace(answer, text=f"{AGAIN} {answer.text}")
     typed = None if answer.exit in VERDICTS or _NOTED in answer.text else form
-    return _page(request, _approved(request), answer, title, in_parts, typed)
+    return _page(request, _versions(request), answer, title, in_parts, typed)
 
 
 def _spent_before(request: Request, form: Mapping[str, str], purpose: str) -> bool:
@@ -284,7 +291,7 @@ ROUTES = (
     Route("/pumps/{key}", show),
     Route("/pumps/{key}/status", fragment),
     Route("/pumps/{key}/stop", stop, methods=["POST"]),
-    Route("/pumps/{key}/{verb}", posted(ask), methods=["POST"]),
+    Route("/pumps/{key}/{verb}", posted(ask, _asking), methods=["POST"]),
     Route(
         "/pumps/{key}/{verb}", lambda request: RedirectResponse(f"/pumps/{request.path_params['key']}", 303)
     ),

@@ -9,6 +9,7 @@ Tests      tests/unit/web/test_finish.py
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -18,12 +19,13 @@ from starlette.routing import Route
 
 from pump_ctrl.clinic import Reviewed, Version
 from pump_ctrl.errors import InvalidInput, NotAllowed
+from pump_ctrl.therapy.findings import Finding
 from pump_ctrl.therapy.overview import Overview, overview
 from pump_ctrl.therapy.profiles import load_profile
 from pump_ctrl.therapy.review_case import Case
 from pump_ctrl.web.house import house, need, page, posted, session, spend
 from pump_ctrl.web.pages.entry import formulary
-from pump_ctrl.web.pages.finish import beside
+from pump_ctrl.web.pages.finish import beside, by_hand
 
 
 def version_of(request: Request) -> Version:
@@ -38,14 +40,14 @@ def reviewed_again(request: Request, version: Version) -> Reviewed:
     """What a signed plan comes to today.
 
     Raises:
-        InvalidInput: its pump is not known any more.
+        InvalidInput: its pump is not known, here or any more.
     """
     plan = version.plan
     previous = house(request).clinic.versions.plan(plan.previous) if plan.previous else None
     return Reviewed(plan, formulary(request), load_profile(plan.pump), previous)
 
 
-def view_of(given: Reviewed) -> Overview | None:
+def _view(given: Reviewed) -> Overview | None:
     """The figures of a plan, if it can be compiled."""
     try:
         return overview(Case(given.plan, given.formulary, given.profile, given.previous))
@@ -54,13 +56,33 @@ def view_of(given: Reviewed) -> Overview | None:
 
 
 def facts(request: Request, version: Version) -> dict[str, Any]:
-    """What every page on a signed plan shows. ``changed``: what the review comes to is not what was signed."""
-    given = reviewed_again(request, version)
-    return {
-        "signed": version, "given": given, "plan": given.plan, "overview": view_of(given),
-        "beside": beside(given), "changed": given.digest != version.digest,
-        "texts": {item.key: item.text for item in given.findings},
+    """What every page on a signed plan shows.
+
+    ``changed``: what the review comes to is not what was signed; ``strange``: why nothing can be worked out here, such
+    as of a plan that was approved on the command line for a pump of somebody's own.
+    """
+    found: dict[str, Any] = {
+        "signed": version, "plan": version.plan, "given": None, "overview": None, "beside": None, "by_hand": False,
+        "changed": False, "texts": {}, "strange": "",
     }  # fmt: skip
+    try:
+        given = reviewed_again(request, version)
+    except InvalidInput as error:
+        return {**found, "strange": str(error)}
+    return {
+        **found, "given": given, "overview": _view(given), "beside": beside(given),
+        "by_hand": by_hand(request, given.previous), "changed": given.digest != version.digest,
+        "texts": _texts(given.findings),
+    }  # fmt: skip
+
+
+def _texts(findings: Iterable[Finding]) -> dict[str, str]:
+    """What each reason is for: one finding, or all of a code."""
+    found: dict[str, list[str]] = {}
+    for item in findings:
+        for key in {item.key, item.code}:
+            found.setdefault(key, []).append(item.text)
+    return {key: "; ".join(texts) for key, texts in found.items()}
 
 
 def show(request: Request) -> Response:

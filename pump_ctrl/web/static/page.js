@@ -3,11 +3,13 @@
 "use strict";
 
 const WAIT_MS = 150;
+const MOST_BYTES = 200000; // of a form; the server hangs up on more, and what was typed would be gone
 const STATUS_MS = 500; // with the server's half second, what happens is here within one
 const LIST_MS = 1000;
 const SILENT_MS = 3000; // from here on what stands on the page is old
 const STOPS_MS = 5000;
 const STOP_PATIENCE_MS = 20000;
+const STOPS_AT_ONCE = 2; // of one pump; a browser has six lines to a server, and the STOP of another pump needs one
 const BY_HAND = "Stop the pump by hand, or in a terminal: pump-ctrl stop";
 
 function showByChoice(form) {
@@ -42,8 +44,14 @@ function liveCheck(form) {
     const said = told.includes("json") ? (await answer.json()).said : told.includes("text/plain") ? await answer.text() : "Not checked.";
     panel.textContent = `${said} What you typed still stands here.`;
   };
+  const tooMuch = () => {
+    const found = new URLSearchParams(new FormData(form)).toString().length > MOST_BYTES;
+    if (found) panel.textContent = `✖ More was typed than a form may hold, ${MOST_BYTES} bytes. Nothing was sent, and what you typed still stands here.`;
+    return found;
+  };
   const check = async () => {
     const mine = ++asked;
+    if (tooMuch()) return;
     const answer = await fetch(form.dataset.check, { method: "POST", body: new URLSearchParams(new FormData(form)) });
     if (mine !== asked) return;
     if (!answer.ok) {
@@ -66,6 +74,7 @@ function liveCheck(form) {
       panel.textContent = "Not checked: the page's server does not answer. What you typed still stands here.";
     }), WAIT_MS);
   };
+  form.addEventListener("submit", (event) => { if (tooMuch()) event.preventDefault(); });
   form.addEventListener("input", later);
   form.addEventListener("change", later);
   showByChoice(form);
@@ -88,14 +97,30 @@ function age(ms) {
   return `${Math.floor(ms / 1000)} s`;
 }
 
+// While a computer sleeps the one clock may stand still, and the other may be set back: the longer time counts.
+function instant() {
+  return [performance.now(), Date.now()];
+}
+
+function since([ran, was]) {
+  return Math.max(performance.now() - ran, Date.now() - was);
+}
+
+// Again and again, and as soon as somebody looks again at a page that was in the background.
+function keepTelling(tell) {
+  setInterval(tell, STATUS_MS / 2);
+  addEventListener("visibilitychange", tell);
+  addEventListener("pageshow", tell);
+}
+
 function follow(place) {
-  let heardAt = performance.now(); // of the page's server
+  let heardAt = instant(); // of the page's server
   let lost = "";
   const read = () => document.getElementById("now");
-  const aged = () => Number(read().dataset.ageMs) + performance.now() - heardAt;
+  const aged = () => Number(read().dataset.ageMs) + since(heardAt);
 
   const tell = () => {
-    const late = performance.now() - heardAt >= SILENT_MS;
+    const late = since(heardAt) >= SILENT_MS;
     const silent = late || "silent" in read().dataset;
     place.classList.toggle("silent", silent);
     if (late) {
@@ -115,7 +140,7 @@ function follow(place) {
     const [facts, old] = [now.querySelector(".facts"), then.querySelector(".facts")];
     if (facts !== null && old !== null && facts.innerHTML === old.innerHTML) facts.replaceWith(old); // what is marked stays marked
     then.replaceWith(now);
-    heardAt = performance.now();
+    heardAt = instant();
     const asks = document.querySelector("[data-asks].asks");
     expect(now);
     document.getElementById("changed").hidden = asks === null || asks.dataset.asks === now.dataset.asks;
@@ -135,19 +160,18 @@ function follow(place) {
   };
 
   tell();
-  setInterval(tell, STATUS_MS / 2);
+  keepTelling(tell);
   setTimeout(next, STATUS_MS);
 }
 
 // The list of pumps, once a second. Where the pumps are the same the cells change only: whoever stands on a link stays there.
 function followList(place) {
   const said = document.getElementById("list-age");
-  let heardAt = performance.now();
+  let heardAt = instant();
   let lost = "";
 
   const tell = () => {
-    const old = performance.now() - heardAt;
-    const late = old >= SILENT_MS;
+    const late = since(heardAt) >= SILENT_MS;
     place.classList.toggle("silent", late);
     said.classList.toggle("problem", late);
     put(said, late ? `✖ ${lost || "The page's server does not answer."} This list is old and does not follow the pumps any more.` : "");
@@ -166,7 +190,7 @@ function followList(place) {
         row.querySelectorAll("td").forEach((cell, column) => put(then[at].cells[column + 1], cell.textContent));
       });
     }
-    heardAt = performance.now();
+    heardAt = instant();
   };
 
   const next = async () => {
@@ -181,36 +205,69 @@ function followList(place) {
     setTimeout(next, Math.max(0, LIST_MS - (performance.now() - began)));
   };
 
-  setInterval(tell, STATUS_MS / 2);
+  keepTelling(tell);
   setTimeout(next, LIST_MS);
 }
 
-// STOP goes out without leaving the page: what is being typed there is not lost.
+// No STOP moves from under a finger that is on its way: each keeps its place while the page stands, that of a controller
+// that has ended too, and new ones come last.
+function keepPlaces(row, html) {
+  const fresh = document.createElement("template");
+  fresh.innerHTML = html;
+  const now = new Map([...fresh.content.querySelectorAll("form")].map((form) => [form.getAttribute("action"), form]));
+  for (const form of row.querySelectorAll("form")) {
+    const other = now.get(form.getAttribute("action"));
+    now.delete(form.getAttribute("action"));
+    form.querySelector("button").classList.toggle("ended", other === undefined);
+    put(form.querySelector("em"), other === undefined ? "✖ ended" : other.querySelector("em").textContent);
+    if (other !== undefined) put(form.querySelector("span"), other.querySelector("span").textContent);
+  }
+  row.append(...now.values());
+}
+
+// STOP goes out without leaving the page: what is being typed there is not lost. What became of each pump's stands on a
+// line of its own, with the time: what one pump confirmed does not take away what is to be done by hand at another, and what
+// was so then need not be so now.
 function stopInPlace(bar) {
   const [row, said] = [bar.querySelector(".row"), bar.querySelector("[role=alert]")];
-  bar.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const title = event.target.querySelector("span").textContent;
-    said.textContent = `STOP was pressed for ${title}; the pump has not confirmed it yet.`;
+  const [lines, waiting] = [new Map(), new Map()]; // by what a STOP is sent to: what became of it, how many wait
+  const tell = (of, text) => {
+    lines.delete(of);
+    if (text !== "") lines.set(of, text); // what is new comes last
+    put(said, [...lines.values()].join("\n"));
+  };
+  const at = () => new Date().toTimeString().slice(0, 8);
+  const became = async (action, title) => {
     try {
-      const answer = await fetch(event.target.action, {
+      const answer = await fetch(action, {
         method: "POST", headers: { Accept: "application/json" }, signal: AbortSignal.timeout(STOP_PATIENCE_MS),
       });
-      if (answer.ok) said.textContent = `${title}: ${(await answer.json()).text}`;
-      else if (answer.status === 401) said.textContent = `You were logged out: STOP was NOT sent. ${BY_HAND}`;
-      else said.textContent = `STOP was NOT confirmed. ${BY_HAND}`;
+      if (answer.ok) return `${title}: ${(await answer.json()).text}`;
+      if (answer.status === 401) return `${title}: you were logged out. STOP was NOT sent. ${BY_HAND}`;
+      return `${title}: STOP was NOT confirmed. ${BY_HAND}`;
     } catch {
-      said.textContent = `The page's server does not answer: whether STOP was sent is not known. ${BY_HAND}`;
+      return `${title}: the page's server does not answer. Whether STOP was sent is not known. ${BY_HAND}`;
     }
+  };
+  bar.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const [action, title] = [event.target.action, event.target.querySelector("span").textContent];
+    tell(action, `${at()} STOP was pressed for ${title}; the pump has not confirmed it yet.`);
+    const under = waiting.get(action) || 0;
+    if (under >= STOPS_AT_ONCE) return;
+    waiting.set(action, under + 1);
+    const text = await became(action, title);
+    waiting.set(action, waiting.get(action) - 1);
+    tell(action, `${at()} ${text}`);
   });
   const look = async () => {
     try {
       const answer = await fetch(bar.dataset.stops, { signal: AbortSignal.timeout(STOPS_MS) });
       const html = await answer.text();
-      if (answer.status === 200 && html.trim() !== row.innerHTML.trim()) row.innerHTML = html;
+      if (answer.status === 200) keepPlaces(row, html);
       bar.hidden = row.children.length === 0 && said.textContent === "";
       bar.classList.toggle("silent", answer.status !== 200);
-      if (answer.status === 401 && !bar.hidden) put(said, `You were logged out: STOP does not work here. Log in again. ${BY_HAND}`);
+      tell("", answer.status === 401 && !bar.hidden ? `You were logged out: STOP does not work here. Log in again. ${BY_HAND}` : "");
     } catch {
       bar.classList.add("silent");
     }

@@ -49,6 +49,13 @@ def test_two_roles_may_what_each_may_and_a_disabled_account_nothing_at_all() -> 
     assert [act for act in ACTS if gone.may(act)] == []
 
 
+def test_a_name_that_is_a_full_name_of_somebody_is_not_given(clinic: Clinic) -> None:
+    clinic.accounts.add("a.b", "zed", ("viewer",), PASSWORD, "root")
+    with pytest.raises(NotAllowed, match="already, or with one that differs from them in no more than case"):
+        clinic.accounts.add("zed", "Zed Example", ("viewer",), PASSWORD, "root")
+    assert clinic.accounts.add("zed2", "Zed Example", ("viewer",), PASSWORD, "root").name == "zed2"
+
+
 # --- making and changing ----------------------------------------------------------------------------------------------
 
 
@@ -70,7 +77,9 @@ def test_a_name_that_cannot_be_is_refused(clinic: Clinic, name: str) -> None:
         clinic.accounts.add(name, "Ann Example", ("viewer",), PASSWORD, "root")
 
 
-@pytest.mark.parametrize("full", ["", "   ", "Ann\u202eelpmaxE", "Ann\x07", "Ann\nExample", "A" * 81])
+@pytest.mark.parametrize(
+    "full", ["", "   ", "\u3164", "Ann\u202eelpmaxE", "Ann\x07", "Ann\nExample", "A" * 81]
+)
 def test_a_full_name_that_cannot_be_is_refused(clinic: Clinic, full: str) -> None:
     with pytest.raises(InvalidInput, match="full name: is no name; allowed: 1 to 80 printable characters"):
         clinic.accounts.add("ann", full, ("viewer",), PASSWORD, "root")
@@ -90,6 +99,12 @@ def test_a_role_that_is_none_is_refused(clinic: Clinic, roles: tuple[str, ...]) 
         ("else", "Ann Exámple"),
         ("else", "ann exámple"),
         ("else", "Ann Exa\u0301mple"),
+        ("else", "\uff21nn Exámple"),  # wide
+        ("else", "\uff21\uff4e\uff4e EXÁMPLE"),
+        ("else", "\U0001d400nn Exámple"),  # a mathematical bold A
+        ("else", "Ann\ufe0f Exá\u034fmple"),  # what is not seen
+        ("else", "ann"),  # the name of the account as a full name
+        ("else", "\uff21\uff2e\uff2e"),
     ],
 )
 def test_neither_a_name_nor_a_full_name_is_given_twice(clinic: Clinic, name: str, full: str) -> None:
@@ -318,7 +333,14 @@ def test_failures_are_not_kept_for_ever(staffed: Clinic, clock: VirtualClock, pl
 
 
 @pytest.mark.parametrize(
-    "full", ["Ann \u0415xample", "Ann Ex\u0430mple", "\u0391nn Example", "\u0410nn \u0395xample"]
+    "full",
+    [
+        "Ann \u0415xample",
+        "Ann Ex\u0430mple",
+        "\u0391nn Example",
+        "\u0410nn \u0395xample",
+        "\U0001d6a8nn Example",
+    ],
 )
 def test_a_full_name_that_mixes_letters_which_look_alike_is_refused(staffed: Clinic, full: str) -> None:
     with pytest.raises(InvalidInput, match=r"full name: mixes the letters of .*; allowed: one script"):

@@ -173,7 +173,7 @@ def test_a_form_is_good_for_two_hours_to_the_millisecond(
 ) -> None:
     forms = [staffed.sessions.form(session, "x") for _ in range(2)]
     clock.advance(2 * HOUR - 1)
-    staffed.sessions.spend(session, "x", forms[0])
+    staffed.sessions.accept(session, "x", forms[0])
     clock.advance(1)
     with pytest.raises(NotAllowed, match=f"older than two hours. {NOTHING}"):
         staffed.sessions.spend(session, "x", forms[1])
@@ -209,6 +209,22 @@ def test_a_form_of_somebody_who_has_logged_out_meanwhile_is_refused(
     form = staffed.sessions.form(session, "x")
     staffed.sessions.end(session)
     with pytest.raises(NotAllowed, match=f"you have logged out. {NOTHING}"):
+        staffed.sessions.spend(session, "x", form)
+
+
+@pytest.mark.parametrize("change", ["password", "disabled", "idle"])
+def test_a_form_of_a_session_that_has_ended_meanwhile_is_refused(
+    staffed: Clinic, session: Session, clock: VirtualClock, change: str
+) -> None:
+    """Who is logged in may have been looked up a moment ago, or be remembered while the database did not answer."""
+    form = staffed.sessions.form(session, "x")
+    if change == "password":
+        staffed.accounts.passwd(session.account.name, "seven red pumps", "test")
+    elif change == "disabled":
+        staffed.accounts.disable(session.account.name, "test")
+    else:
+        clock.advance(1_800_000)
+    with pytest.raises(NotAllowed, match=f"your session has ended. {NOTHING}"):
         staffed.sessions.spend(session, "x", form)
 
 

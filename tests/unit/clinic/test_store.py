@@ -92,18 +92,53 @@ def test_acts_leave_the_outbox_up_to_the_one_that_is_named(store: Store) -> None
 def test_tables_of_another_version_are_refused_and_left_alone(path: Path, clock: VirtualClock) -> None:
     Store(path, clock).close()
     with sqlite3.connect(path) as raw:
-        raw.execute("PRAGMA user_version = 2")
+        raw.execute("PRAGMA user_version = 3")
     raw.close()
     before = path.read_bytes()
     with pytest.raises(
-        JournalError, match=r"another version of this program \(its tables are number 2\).*--state DIR"
+        JournalError, match=r"another version of this program \(its tables are number 3\).*--state DIR"
     ):
         Store(path, clock)
     assert path.read_bytes() == before
 
 
-def test_the_tables_are_number_one(store: Store) -> None:
-    assert store.all("PRAGMA user_version")[0][0] == 1
+def shape(store: Store) -> list[tuple[str, str]]:
+    found = store.all("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+    return [(row["name"], row["sql"]) for row in found]
+
+
+def test_tables_number_one_are_brought_up_to_number_two_with_all_that_stands_in_them(
+    path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "SCHEMAS", module.SCHEMAS[:1])
+        earlier = Store(path, clock)
+        assert earlier.all("PRAGMA user_version")[0][0] == 1
+        add(earlier, "one")
+        earlier.close()
+    now = Store(path, clock)
+    assert now.all("PRAGMA user_version")[0][0] == 2
+    assert (names(now), acts(now)) == (["one"], ["added-one"])
+    new = Store(path.with_name("new.sqlite3"), clock)
+    assert shape(now) == shape(new)
+    assert new.all("PRAGMA user_version")[0][0] == 2
+    for each in (now, new):
+        each.close()
+
+
+def test_tables_that_cannot_be_brought_up_stay_as_they_were(
+    path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "SCHEMAS", module.SCHEMAS[:1])
+        Store(path, clock).close()
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_statements", lambda _: ["CREATE TABLE half (a TEXT) STRICT", "CREATE TABLE"])
+        with pytest.raises(JournalError, match="cannot be used"):
+            Store(path, clock)
+    assert path.read_bytes() == before
+    Store(path, clock).close()
 
 
 @pytest.mark.parametrize("what", [b"not a database, but long enough to have a head of its own\n" * 20, None])

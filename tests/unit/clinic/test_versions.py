@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from pump_ctrl.clinic import Clinic, Reviewed, Signature, versions
+from pump_ctrl.clinic import Clinic, Reviewed, Signature, Withdrawal, reviewed, versions
 from pump_ctrl.clock import VirtualClock
 from pump_ctrl.errors import JournalError, NotAllowed
 from pump_ctrl.live.signed import open_shelf
-from pump_ctrl.therapy.approval import approval_path, load_approval, replace_durably
+from pump_ctrl.therapy.approval import Approval, approval_path, load_approval, replace_durably
 from pump_ctrl.therapy.formulary import load_formulary
 from pump_ctrl.therapy.plan import load_plan
+from pump_ctrl.therapy.plan_write import plan_text
 from tests.unit.clinic.kit import (
     NOW,
     PASSWORD,
@@ -63,13 +64,13 @@ def test_the_digest_is_of_plan_formulary_profile_limits_and_findings(monkeypatch
         replace(first, code="daily-soft"),
     ):  # fmt: skip
         with monkeypatch.context() as patch:
-            patch.setattr(versions, "review", lambda *_, found=(changed, *rest): found)
+            patch.setattr(reviewed, "review", lambda *_, found=(changed, *rest): found)
             seen.add(put_before(SOFT).digest)
     with monkeypatch.context() as patch:
-        patch.setattr(versions, "review", lambda *_: tuple(rest))
+        patch.setattr(reviewed, "review", lambda *_: tuple(rest))
         seen.add(put_before(SOFT).digest)
     with monkeypatch.context() as patch:
-        patch.setattr(versions, "compile_limits", lambda *_: {"another": 1})
+        patch.setattr(reviewed, "compile_limits", lambda *_: {"another": 1})
         seen.add(put_before(SOFT).digest)
     assert len(seen) == 10
     assert all(len(each) == 64 for each in seen)
@@ -217,9 +218,10 @@ def test_nobody_is_the_second_person_after_themselves(
         lambda: second(staffed, given, "ann"),
         "Ann Example has signed it, and cannot be the second person too",
     )
-    with staffed._store.write() as tx:  # the same person under two accounts, whoever brought that about
-        tx.do("UPDATE signatures SET full_name = 'EVE example'")
-    refused(lambda: second(staffed, given, "eve"), "cannot be the second person too")
+    for alike in ("EVE example", "\uff25ve Example", "Eve\ufe0f Example"):
+        with staffed._store.write() as tx:  # the same person under two accounts, whoever brought that about
+            tx.do("UPDATE signatures SET full_name = ?", alike)
+        refused(lambda: second(staffed, given, "eve"), "cannot be the second person too")
     found = staffed.versions.get(SOFT.sha256)
     assert found is not None
     assert (found.state, len(found.signatures)) == ("awaits second", 1)
@@ -306,8 +308,25 @@ def test_what_waits_can_be_withdrawn_and_signed_anew(staffed: Clinic) -> None:
     assert staffed.versions.withdraw(SOFT.sha256, who(staffed, "eve")).state == "withdrawn"
     refused(lambda: second(staffed, given), "waits for no second signature")
     again = sign(staffed, given, by="eve", reasons=WHY)
-    assert [s.account for s in again.signatures] == ["eve"]
+    assert ([s.account for s in again.signatures], again.withdrawal) == (["eve"], None)
     assert second(staffed, given, "ann").state == "approved"
+
+
+def test_the_file_of_a_withdrawn_approval_is_told_while_the_plan_waits_for_its_second_signature_anew(
+    staffed: Clinic,
+) -> None:
+    """``run`` would take it: the record has no approval, and the disk has one."""
+    given = put_before(SOFT)
+    sign(staffed, given, reasons=WHY)
+    file = second(staffed, given).file
+    staffed.versions.withdraw(SOFT.sha256, who(staffed, "eve"))
+    again = sign(staffed, given, by="eve", reasons=WHY)
+    assert (again.state, again.file) == ("awaits second", file)
+    assert file is not None
+    approval_path(file).unlink()
+    found = staffed.versions.get(SOFT.sha256)
+    assert found is not None
+    assert found.file is None
 
 
 def test_what_is_not_there_or_withdrawn_cannot_be_withdrawn_and_only_who_may_sign_does(
@@ -331,6 +350,7 @@ def test_an_approved_plan_can_be_withdrawn_and_its_files_are_neither_taken_nor_m
     assert file is not None
     taken = staffed.versions.withdraw(PLAIN.sha256, who(staffed, "eve"))
     assert (taken.state, taken.file) == ("withdrawn", file)
+    assert taken.withdrawal == Withdrawal("eve", "Eve Example", NOW)
     assert journal(place)[-1] == ("withdrawn", {"plan": PLAIN.sha256, "by": "eve"})
     open_shelf(file, None, load_formulary(), ())
     file.unlink()
@@ -420,16 +440,110 @@ def test_files_that_are_there_are_left_alone_at_the_start(
 # --- a file of somebody's own -----------------------------------------------------------------------------------------
 
 
-def test_a_plan_that_lies_elsewhere_is_signed_by_its_people_at_once(staffed: Clinic, place: Path) -> None:
+def sign_file(
+    clinic: Clinic, given: Reviewed, *names: str, reasons: dict[str, str] | None = None
+) -> Approval:
+    people = [(who(clinic, name), PASSWORD) for name in names]
+    return clinic.versions.sign_file(given, people, reasons or {})
+
+
+def test_a_plan_that_lies_elsewhere_is_signed_by_its_people_at_once_and_is_a_version_like_any_other(
+    staffed: Clinic, place: Path
+) -> None:
     given = put_before(SOFT)
-    people = [(who(staffed, "ann"), PASSWORD), (who(staffed, "bob"), PASSWORD)]
-    signed = staffed.versions.sign_file(given, people, WHY)
+    signed = sign_file(staffed, given, "ann", "bob", reasons=WHY)
     assert (signed.signer, signed.second, signed.authenticated) == ("Ann Example", "Bob Example", True)
     about = {"plan": SOFT.sha256, "digest": given.digest, "how": "plan approve"}
     assert journal(place)[-2:] == [
         ("signed", {**about, "number": 1, "by": "ann"}), ("signed", {**about, "number": 2, "by": "bob"}),
     ]  # fmt: skip
-    assert staffed.versions.all() == ()
+    (made,) = staffed.versions.all()
+    assert (made.key, made.state, made.digest, made.made_utc_ms) == (None, "approved", given.digest, NOW)
+    assert [(s.account, s.full_name, s.digest, s.utc_ms) for s in made.signatures] == [
+        ("ann", "Ann Example", given.digest, NOW), ("bob", "Bob Example", given.digest, NOW),
+    ]  # fmt: skip
+    assert (made.plan, made.reasons) == (SOFT, WHY)
+    assert made.file == place / "plans" / f"T-1-{SOFT.sha256[:12]}.toml"
+    assert load_approval(approval_path(made.file), load_plan(made.file)) == signed
+    open_shelf(made.file, None, load_formulary(), ())
+
+
+def test_it_is_withdrawn_and_signed_anew_like_any_other(staffed: Clinic) -> None:
+    given = put_before(PLAIN)
+    sign_file(staffed, given, "ann")
+    assert staffed.versions.withdraw(PLAIN.sha256, who(staffed, "eve")).state == "withdrawn"
+    sign_file(staffed, given, "eve")
+    made = staffed.versions.get(PLAIN.sha256)
+    assert made is not None
+    assert (made.state, [s.account for s in made.signatures], made.withdrawal) == ("approved", ["eve"], None)
+
+
+@pytest.mark.parametrize("by_page", [False, True])
+def test_what_is_approved_as_it_is_is_not_approved_a_second_time(staffed: Clinic, by_page: bool) -> None:
+    given = put_before(PLAIN)
+    if by_page:
+        sign(staffed, given)
+    else:
+        sign_file(staffed, given, "ann")
+    before = staffed.versions.all()
+    words = r"T-1 in exactly this form is approved already, by Ann Example: .*/T-1-.*toml, with its approval beside"
+    refused(lambda: staffed.versions.require_unsigned(given), words)
+    refused(lambda: sign_file(staffed, given, "eve"), words)
+    refused(lambda: sign(staffed, given, by="eve"), "in exactly this form is signed already")
+    assert staffed.versions.all() == before
+
+
+def test_what_waits_on_the_page_is_signed_there(staffed: Clinic) -> None:
+    given = put_before(SOFT)
+    sign(staffed, given, reasons=WHY)
+    refused(
+        lambda: sign_file(staffed, given, "eve", "bob", reasons=WHY),
+        "is signed on the page by Ann Example, and waits there for its second signature",
+    )
+    assert second(staffed, given).state == "approved"
+
+
+def test_an_approval_that_holds_no_more_is_signed_anew_and_takes_the_place_of_the_old_one(
+    staffed: Clinic, place: Path, clock: VirtualClock
+) -> None:
+    sign_file(staffed, put_before(PLAIN), "ann")
+    clock.advance(60_000)
+    own = put_before(PLAIN)
+    since = Reviewed(own.plan, replace(own.formulary, sha256="0" * 64), own.profile, None)
+    staffed.versions.require_unsigned(since)
+    sign_file(staffed, since, "eve")
+    (made,) = staffed.versions.all()
+    assert ([s.account for s in made.signatures], made.digest) == (["eve"], since.digest)
+    assert approval_of(made.file)["formulary_sha256"] == "0" * 64
+    assert [about["by"] for kind, about in journal(place) if kind == "signed"] == ["ann", "eve"]
+
+
+def test_the_plan_that_it_follows_is_kept_to_compare_with_and_is_no_version(staffed: Clinic) -> None:
+    new, before = after(old(), bridge={})
+    given = Reviewed(new, load_formulary(), put_before().profile, before)
+    sign_file(staffed, given, "ann", reasons={"bridge-unneeded": "the fill may be of another lot"})
+    assert staffed.versions.plan(before.sha256) == before
+    assert [each.sha256 for each in staffed.versions.all()] == [new.sha256]
+
+
+def test_a_crash_between_its_record_and_its_files_is_healed_at_the_next_start(
+    staffed: Clinic, place: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_file(staffed, put_before(PLAIN), "ann")
+    staffed.versions.withdraw(PLAIN.sha256, who(staffed, "ann"))
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(versions, "replace_durably", crash)
+        with pytest.raises(KeyboardInterrupt):
+            sign_file(staffed, put_before(PLAIN), "eve")
+    staffed.close()
+    with Clinic.open(place, clock) as again:
+        made = again.versions.get(PLAIN.sha256)
+        assert made is not None
+        assert approval_of(made.file)["signers"] == ["Eve Example"]  # and not the former signer's
 
 
 @pytest.mark.parametrize(
@@ -449,3 +563,48 @@ def test_what_is_refused_there_is_written_down_as_no_signature(
     given = [(who(staffed, name), password) for name, password in people]
     refused(lambda: staffed.versions.sign_file(put_before(SOFT), given, WHY), words)
     assert "signed" not in [kind for kind, _ in journal(place)]
+    assert staffed.versions.all() == ()
+    assert not (place / "plans").exists()
+
+
+# --- a plan that is known to compare with -----------------------------------------------------------------------------
+
+
+def test_a_plan_that_was_approved_elsewhere_is_known_to_compare_with_and_is_no_version(
+    staffed: Clinic, place: Path, clock: VirtualClock
+) -> None:
+    staffed.versions.know(PLAIN, who(staffed, "ann"))
+    assert staffed.versions.plan(PLAIN.sha256) == PLAIN
+    assert (staffed.versions.get(PLAIN.sha256), staffed.versions.all()) == (None, ())
+    assert journal(place)[-1] == ("plan-given", {"plan": PLAIN.sha256, "by": "ann"})
+    staffed.close()
+    with Clinic.open(place, clock) as again:
+        assert again.versions.plan(PLAIN.sha256) == PLAIN
+        assert again.versions.all() == ()
+        sign(again, put_before(PLAIN))  # it can be signed here as any other
+        assert [each.state for each in again.versions.all()] == ["approved"]
+        for path in place.rglob("plans/**/*.toml"):
+            assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_known_plan_is_found_by_its_whole_hash_and_only_if_its_file_is_that_plan(
+    staffed: Clinic, place: Path
+) -> None:
+    staffed.versions.know(PLAIN, who(staffed, "ann"))
+    for name in (PLAIN.sha256[:-1], PLAIN.sha256.upper(), f"../known/{PLAIN.sha256}", ""):
+        assert staffed.versions.plan(name) is None
+    (place / "plans" / "known" / f"{PLAIN.sha256}.toml").write_text(plan_text(SOFT), encoding="utf-8")
+    assert staffed.versions.plan(PLAIN.sha256) is None
+
+
+def test_a_disk_that_refuses_a_known_plan_is_told_and_no_act_says_it_was_given(
+    staffed: Clinic, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(versions, "replace_durably", full)
+    with pytest.raises(JournalError, match=r"The file of T-1 cannot be written: No space left"):
+        staffed.versions.know(PLAIN, who(staffed, "ann"))
+    assert staffed.versions.plan(PLAIN.sha256) is None
+    assert "plan-given" not in [kind for kind, _ in journal(place)]

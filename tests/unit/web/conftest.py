@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.web.kit import Desk, Page, served
+from tests.unit.web.kit import Desk, Page, room, served
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with served(tmp_path_factory.mktemp("state")) as found:
+def page() -> Iterator[Page]:
+    with room() as place, served(place) as found:
         yield found
 
 

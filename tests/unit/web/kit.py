@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,6 +86,14 @@ class Page:
             assert account is not None
             http.cookies.set(self.house.settings.cookie, self.clinic.sessions.begin(account))
         return Desk(http)
+
+
+@contextmanager
+def room() -> Iterator[Path]:
+    """A directory with a short name, for the sockets in it; in memory: waiting for a disk was most of these tests."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="pc", dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import pytest
 from pump_ctrl.errors import InvalidInput
 from pump_ctrl.therapy.formulary import load_formulary
 from pump_ctrl.therapy.plan import DosingPlan, load_plan, parse_plan
-from pump_ctrl.web.entry.check import Checked, check
+from pump_ctrl.web.entry.check import IN_THE_FORM, Checked, check
 from pump_ctrl.web.entry.draft import fields_of
+from tests.web.wrong_values import SHEETS, Sheet
 
 EXAMPLES: Final = Path(__file__).parents[3] / "examples"
 A, C, D, E = ("a-flex-night-bolus", "c-patient-bolus", "d-ziconotide-titration", "e-bridge")
@@ -102,6 +103,48 @@ def test_a_wrong_value_is_refused_beside_its_field(
     assert found.beside()[field].level == "blocked"
 
 
+TITRATED: Final = {"titration.step#1.after": "7", "titration.step#1.after~unit": "d", "titration.step#1~kind": "dose",
+                   "titration.step#1.dose": "400", "titration.step#1.dose~unit": "ug/day"}  # fmt: skip
+BY_DAYS: Final = {
+    f"basal.days#{group}.{name}": text
+    for group, days, dose in ((1, "mon tue wed thu fri", "100"), (2, "sat sun", "90"))
+    for name, text in (
+        ("days", days),
+        ("steps#1.from", "00:00"),
+        ("steps#1.dose", dose),
+        ("steps#1.dose~unit", "ug"),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("typed", "name", "sentence"),
+    [
+        ({"basal~kind": "minimum"}, "titration.step", 'mode = "minimum" has no dose to titrate; allowed: an infusion '
+         "with a dose"),
+        ({"basal~kind": "days", **BY_DAYS}, "titration.step#1.dose", "the daily dose differs between the weekdays; "
+         'allowed: a change, such as "+20 %"'),
+    ],
+)  # fmt: skip
+def test_what_a_titration_cannot_change_is_refused(typed: dict[str, str], name: str, sentence: str) -> None:
+    assert checked({**fields_of(plan(A)), **TITRATED, **typed}).beside()[name].text == sentence
+
+
+def test_each_way_in_which_the_form_says_what_the_file_says_otherwise_is_told_somewhere() -> None:
+    told = [sentence for sheet in SHEETS.values() for _, sentence in sheet.wrong.values()]
+    told += ["; allowed: an infusion with a dose", '; allowed: a change, such as "+20 %"']  # just above
+    ends = {sentence.partition("; allowed: ")[2] for sentence in told}
+    assert set(IN_THE_FORM.values()) <= ends
+
+
+@pytest.mark.parametrize("sheet", SHEETS.values(), ids=SHEETS)
+def test_wrong_values_of_a_whole_step_are_refused_each_in_its_own_words(sheet: Sheet) -> None:
+    found = checked({**fields_of(plan(sheet.plan)), **sheet.fields})
+    told = {name: (item.level, item.text) for name, item in found.beside().items() if name in sheet.wrong}
+    assert told == {name: ("blocked", sentence) for name, (_, sentence) in sheet.wrong.items()}
+    assert found.plan is None
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field", "typed"),
     [
@@ -127,10 +170,11 @@ def test_an_empty_form_says_what_is_missing_field_by_field() -> None:
     assert [(item.name, item.what) for item in found.problems if item.what == "is missing"] == [
         (name, "is missing")
         for name in ("id", "title", "patient", "prescriber", "pump", "utc_offset", "start", "reservoir.filled",
-                     "reservoir.residual#1", "reservoir.alarm", "reservoir.drugs", "basal.rate")
+                     "reservoir.residual#1", "reservoir.alarm", "reservoir.drugs", "catheter.model", "catheter.length",
+                     "basal.rate")
     ]  # fmt: skip
-    assert {item.name for item in found.problems if item.what != "is missing"} == {"catheter~kind"}
-    assert found.elsewhere("patient") == {"reservoir": 4, "catheter": 1, "infusion": 1}
+    assert all(item.what == "is missing" for item in found.problems)
+    assert found.elsewhere("patient") == {"reservoir": 4, "catheter": 2, "infusion": 1}
     assert [item.label for item in found.problems][-1] == "Rate"
 
 

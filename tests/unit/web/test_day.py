@@ -131,12 +131,12 @@ def test_what_is_left_of_a_bolus_at_midnight_is_given_after_it() -> None:
     ]
 
 
-def test_no_words_are_smaller_than_12_px_as_shown() -> None:
+def test_no_words_are_smaller_than_14_px_as_shown() -> None:
     picture = day_svg(seen(FLEX))
     assert re.findall(r'font-size="([0-9.]+)"', picture) == [str(FONT)]
     narrowest = re.search(r"figure\.day svg {[^}]*min-width: ([0-9]+)px", STYLE.read_text(encoding="utf-8"))
     assert narrowest
-    assert FONT * int(narrowest[1]) / WIDTH >= 12
+    assert FONT * int(narrowest[1]) / WIDTH >= 14
 
 
 def test_a_name_cannot_become_markup() -> None:
@@ -146,3 +146,11 @@ def test_a_name_cannot_become_markup() -> None:
     assert "<script" not in picture
     assert "style=" not in picture  # the page forbids it
     ElementTree.fromstring(picture)
+
+
+def test_a_steady_rate_is_not_hidden_by_the_line_of_the_limit() -> None:
+    plan = load_plan(Path(__file__).parents[3] / "examples" / "e-bridge-before.toml")
+    picture = day_svg(seen(fields_of(plan)))
+    [rate] = re.findall(r'data-series="rate".*?<path d="M[0-9.]+ ([0-9.]+)', picture)
+    [limit] = re.findall(r'data-series="limit-24".*?<path d="M[0-9.]+ ([0-9.]+)', picture)
+    assert float(rate) >= float(limit) + 8

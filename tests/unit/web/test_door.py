@@ -242,3 +242,29 @@ def test_a_form_that_never_comes_is_waited_for_so_long_only(monkeypatch: pytest.
     with pytest.raises(HTTPException) as refused:
         asyncio.run(Door(reads, [HOST])(scope, never, send))
     assert refused.value.status_code == 408
+
+
+def test_a_form_that_comes_drop_by_drop_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise whoever sends a byte now and then keeps everybody else out."""
+    monkeypatch.setattr(door_module, "BODY_S", 0.02)
+    drops = list[int]()
+
+    async def drop() -> Message:
+        await asyncio.sleep(0.005)
+        drops.append(1)
+        return {"type": "http.request", "body": b"x", "more_body": len(drops) < 100}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/login", "scheme": "http",
+        "headers": [(b"host", HOST.encode()), (b"origin", f"http://{HOST}".encode())],
+    }  # fmt: skip
+    with pytest.raises(HTTPException) as refused:
+        asyncio.run(Door(reads, [HOST])(scope, drop, send))
+    assert refused.value.status_code == 408
+    assert len(drops) < 10

@@ -86,7 +86,7 @@ def test_a_row_left_blank_between_others_is_no_row_and_problems_stand_at_the_row
 def test_a_row_in_a_row_is_found_again_where_it_was_typed() -> None:
     start = {"basal~kind": "days", "basal.days#3.days": "mon", "basal.days#3.steps#5.from": "00:00"}
     found = typed(start)
-    assert found.values["basal"] == {"days": [{"days": ["mon"], "steps": [{"from": "00:00"}]}]}
+    assert found.values["basal"] == {"days": [{"days": ["mon"], "steps": [{"from": "00:00", "dose": ""}]}]}
     assert found.name("basal.days#1.steps#1.from") == "basal.days#3.steps#5.from"
 
 
@@ -102,12 +102,63 @@ def test_what_a_choice_hides_is_kept_in_the_draft_and_not_in_the_plan() -> None:
 def test_number_and_unit_are_joined_and_nothing_is_converted() -> None:
     values = typed({"basal.rate": " 0.40 ", "basal.rate~unit": "mg/day"}).values
     assert values["basal"] == {"rate": "0.40 mg/day"}
-    assert typed({"patient_bolus~kind": "yes", "patient_bolus.max_per_day": "4"}).values["patient_bolus"] == {
-        "max_per_day": 4
+    for text, value in (("4", 4), ("4.0", "4.0")):
+        asked = typed({"patient_bolus~kind": "yes", "patient_bolus.max_per_day": text}).values[
+            "patient_bolus"
+        ]
+        assert asked == {"dose": "", "over": "", "lockout": "", "max_per_day": value}
+
+
+def told(draft: dict[str, str]) -> list[tuple[str, str]]:
+    """Where a problem stands, and what it is."""
+    found = check({**FLEX, **draft}, load_formulary(None), lambda _: None)
+    assert bool(found.problems) == (found.plan is None)
+    return [(item.name, str(item)) for item in found.problems]
+
+
+@pytest.mark.parametrize(
+    ("choice", "missing"),
+    [
+        ({"bolus#1~kind": "days"}, ["bolus#1.days"]),
+        ({"bridge~kind": "own", "previous": "0" * 64}, ["bridge.volume#1", "bridge.volume#2"]),
+        ({"basal.steps#2~kind": "rate"}, ["basal.steps#2.rate"]),
+        ({"catheter~kind": "volume"}, ["catheter.volume#1", "catheter.volume#2"]),
+        ({"titration.step#1.after": "7", "titration.step#1.after~unit": "d"}, ["titration.step#1.change"]),
+        ({"prime~kind": "yes"}, ["prime.path", "prime.volume"]),
+        ({"on_loss~kind": "hold", "on_loss.hold": ""}, ["on_loss.hold"]),
+    ],
+)
+def test_what_a_choice_asks_for_and_nobody_typed_is_missing_there(
+    choice: dict[str, str], missing: list[str]
+) -> None:
+    """Or a bolus 'on some weekdays' of which none is ticked would be one of every day."""
+    found = told(choice)
+    assert sorted(name for name, _ in found) == missing
+    assert all(what.startswith(("is missing; allowed: ", "names no weekday; allowed: ")) for _, what in found)
+
+
+@pytest.mark.parametrize("blank", [1, 2])
+def test_the_choice_of_a_blank_row_is_no_other_rows(blank: int) -> None:
+    """A row that was begun with 'once' and left blank does not make the daily bolus beside it one of a single day."""
+    typed_row = {
+        name.replace("#1", f"#{3 - blank}"): text for name, text in FLEX.items() if "bolus#1" in name
     }
-    assert typed({"patient_bolus~kind": "yes", "patient_bolus.max_per_day": "4.0"}).values[
-        "patient_bolus"
-    ] == {"max_per_day": "4.0"}
+    others = {name: text for name, text in FLEX.items() if "bolus#1" not in name}
+    draft = {**others, **typed_row, f"bolus#{blank}~kind": "once"}
+    assert plan_from(typed(draft).values).sha256 == plan_from(typed(FLEX).values).sha256
+
+
+def test_a_choice_that_no_page_offers_is_refused_and_never_taken_for_another() -> None:
+    asked = {"patient_bolus~kind": "maybe"}
+    assert told(asked) == [("patient_bolus~kind", "'maybe' is none of the choices; allowed: no, yes")]
+    assert told({"bolus#1~kind": "hourly"}) == [
+        ("bolus#1~kind", "'hourly' is none of the choices; allowed: every day, on some weekdays, once")
+    ]
+    assert (
+        told({"basal~kind": "furlong", "basal.rate": "400", "basal.rate~unit": "ug/day"})[0][0]
+        == "basal~kind"
+    )
+    assert told({"basal.days#1.steps#1~kind": "x", "nothing~kind": "x", "prime~kind": " "}) == []
 
 
 def test_a_start_of_which_a_part_is_missing_is_no_start_and_one_of_which_nothing_was_typed_is_missing() -> (

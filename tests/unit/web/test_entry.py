@@ -15,6 +15,7 @@ from httpx import Response
 from pump_ctrl.cli.main import cli
 from pump_ctrl.clinic import Draft
 from pump_ctrl.therapy.plan import load_plan
+from pump_ctrl.web.door import MAX_BODY
 from pump_ctrl.web.entry.draft import fields_of
 from pump_ctrl.web.entry.steps import steps
 from tests.unit.web.kit import Desk, Page
@@ -303,6 +304,12 @@ def test_the_script_sets_words_as_text_and_markup_only_from_the_templates() -> N
     assert re.findall(r"(\w+)\.innerHTML = (.*?);", entry) == [("panel", "found.panel")]
     assert "insertAdjacentHTML" not in script
     assert "eval(" not in script
+
+
+def test_the_script_sends_no_more_than_the_server_takes() -> None:
+    file = Path(__file__).parents[3] / "pump_ctrl" / "web" / "static" / "page.js"
+    assert re.findall("MOST_BYTES = ([0-9]+);", file.read_text(encoding="utf-8")) == ["200000"]
+    assert MAX_BODY == 200_000
 
 
 def test_the_change_step_says_what_the_path_holds(page: Page, ann: Desk) -> None:

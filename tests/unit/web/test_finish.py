@@ -204,7 +204,7 @@ SENTENCES = {  # plan, group, sentence
     "patient boluses over the limit": (
         (plan({"morphine": "15 mg/mL"}, "18.5 mg/day", patient_bolus=ASKED), None),
         "✖ Blocked",
-        "at most 20.1 mg of morphine in 24 h (stage-0), every patient bolus taken, is above 20 mg [S65]",
+        "at most 20.1 mg of morphine in 24 h, every patient bolus taken, is above 20 mg [S65]",
     ),
 }
 
@@ -455,6 +455,19 @@ def test_a_withdrawn_plan_takes_no_second_signature_and_can_be_signed_anew(
     assert version is not None
     assert (version.state, version.file) == ("withdrawn", None)
     assert soft.sign(ann).status_code == 303
+
+
+def test_a_plan_that_waits_anew_says_that_the_file_of_the_withdrawn_approval_is_still_there(
+    soft: Case, page: Page, ann: Desk
+) -> None:
+    waiting(soft, ann)
+    bob = page.desk("bob")
+    bob.post(f"{soft.signed}/second", soft.second_form(bob))
+    ann.post(f"{soft.signed}/withdraw", {"form": ann.token(soft.signed, f"{soft.signed}/withdraw")})
+    assert soft.sign(ann).status_code == 303
+    shown = words(ann.get(soft.signed))
+    assert "… Waits for a second signature." in shown
+    assert "! Its file stays, with the approval that was withdrawn. No pump is offered this plan" in shown
 
 
 def test_an_approved_plan_is_withdrawn_and_says_what_that_does_not_undo(page: Page, ann: Desk) -> None:

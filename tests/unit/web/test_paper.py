@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from pump_ctrl.therapy.plan import load_plan, parse_plan
-from tests.unit.web.kit import Desk, Page, served
+from tests.unit.web.kit import Desk, Page, room, served
 from tests.unit.web.test_finish import SOFT, WHY, Case, fresh, words
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, Case]]:
+def signed() -> Iterator[tuple[Page, Case]]:
     """Plan A, signed by two people."""
-    with served(tmp_path_factory.mktemp("state")) as page:
+    with room() as place, served(place) as page:
         case = Case(page, load_plan(EXAMPLES / "a-flex-night-bolus.toml"))
         case.sign(page.desk("ann"))
         case.second(page.desk("bob"))
@@ -48,9 +48,9 @@ def test_the_sheet_says_who_what_when_and_by_whose_limits(signed: tuple[Page, Ca
         "Drugs in the pump baclofen 1000 ug/mL",
         "First plan: nothing was in force before.",
         "Bolus 1, Dose bolus#1.dose 60 ug",
-        "baclofen daily soft 1 mg [S59]",
-        "baclofen daily hard 2 mg [PROPOSAL, unverified]",
-        "baclofen on label yes [S1]",
+        "baclofen daily dose, soft limit 1000 ug/day [S59]",
+        "baclofen dose in any 24 h, hard limit 2000 ug [PROPOSAL, unverified]",
+        "baclofen on label by this route yes [S1]",
         "pump_ctrl 0.1.0. Bench and research software: not a medical device, not for use on people.",
     ):
         assert part in text, part
@@ -96,10 +96,13 @@ def test_the_json_is_the_plan_with_its_signatures(signed: tuple[Page, Case], dan
 def test_the_csv_has_a_row_for_each_figure_with_its_unit(signed: tuple[Page, Case], dan: Desk) -> None:
     rows = list(csv.DictReader(dan.get(f"{signed[1].signed}/plan.csv").text.splitlines()))
     assert {row["sha256"] for row in rows} == {signed[1].plan.sha256}
+    assert {row["state"] for row in rows} == {"approved"}
     found = {(row["what"], row["drug"]): (row["value"], row["unit"]) for row in rows}
     assert found["infusion a day", "baclofen"] == ("340", "ug")
     assert found["scheduled boluses a day", "baclofen"] == ("60", "ug")
-    assert found["limit of 24 h", "baclofen"] == ("2000", "ug")
+    assert found["most in any 24 h, boluses on time", "baclofen"] == ("400", "ug")
+    assert found["most in any 24 h, at worst", "baclofen"] == ("415.2", "ug")
+    assert found["hard limit of any 24 h", "baclofen"] == ("2000", "ug")
     assert found["volume a day", ""] == ("0.400", "mL")
 
 
@@ -117,13 +120,10 @@ def test_paper_is_for_who_is_logged_in_and_of_plans_that_there_are(
     assert dan.get(f"/signed/{'0' * 64}{what}").status_code == 404
 
 
-def test_a_plan_with_stages_says_on_the_card_from_which_dose_to_which_it_goes(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    with served(tmp_path_factory.mktemp("state")) as page:
-        case = Case(page, load_plan(EXAMPLES / "g-itb-start.toml"))
-        case.sign(page.desk("ann"))
-        text = words(page.desk("ann").get(f"{case.signed}/paper"))
+def test_a_plan_with_stages_says_on_the_card_from_which_dose_to_which_it_goes(page: Page, ann: Desk) -> None:
+    case = Case(page, load_plan(EXAMPLES / "g-itb-start.toml"))
+    case.sign(ann)
+    text = words(ann.get(f"{case.signed}/paper"))
     card = (
         "A day from baclofen 100 ug in 0.200 mL (Wednesday 25 November 2026) "
         "to baclofen 298.6 ug in 0.597 mL (Wednesday 2 December 2026)"
@@ -131,6 +131,15 @@ def test_a_plan_with_stages_says_on_the_card_from_which_dose_to_which_it_goes(
     assert card in text
     assert "Doses a day of the first stage" in text
     assert "14:00 248.83 ug" in text  # the finding says 248.9
+
+
+def test_the_card_says_what_the_patient_may_ask_for(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with served(tmp_path_factory.mktemp("state")) as page:
+        case = Case(page, load_plan(EXAMPLES / "c-patient-bolus.toml"))
+        case.sign(page.desk("ann"))
+        text = words(page.desk("ann").get(f"{case.signed}/paper"))
+    asked = "400 ug of morphine in 10 min, at most 4 in any 24 h; the next no sooner than 3 h after the end of one"
+    assert f"On request {asked}" in text
 
 
 def test_a_plan_without_stages_has_one_dose_on_its_card(signed: tuple[Page, Case], dan: Desk) -> None:

@@ -13,8 +13,7 @@ from pump_ctrl.therapy.formulary import load_formulary
 from pump_ctrl.therapy.plan import DosingPlan, load_plan, plan_from
 from pump_ctrl.therapy.profiles import load_profile
 from pump_ctrl.web.entry.draft import fields_of, typed
-from pump_ctrl.web.pages.plans import _next_id
-from tests.unit.web.kit import PASSWORD, Desk, Page
+from tests.unit.web.kit import NOON_MS, PASSWORD, Desk, Page
 
 EXAMPLES: Final = Path(__file__).parents[3] / "examples"
 BENCH: Final = EXAMPLES / "bench.toml"  # needs no second signature
@@ -98,11 +97,32 @@ def test_who_may_not_write_begins_nothing(page: Page) -> None:
     assert page.desk("ann").post("/plans", {"form": "x", "from": "nothing"}).status_code == 403
 
 
-def test_the_name_that_is_suggested_is_nobodys_yet_and_keeps_the_patients_number() -> None:
-    assert _next_id("ITB-20", {"ITB-20"}) == "ITB-20-2"
-    assert _next_id("ITB-20-2", {"ITB-20", "ITB-20-2"}) == "ITB-20-3"
-    assert _next_id("ITB-20", {"ITB-20", "ITB-20-2", "ITB-20-3"}) == "ITB-20-4"
-    assert _next_id("2", {"2"}) == "2-2"
+def test_a_plan_after_a_titrated_one_begins_with_the_infusion_that_is_reached_and_says_so(
+    page: Page, ann: Desk
+) -> None:
+    plan = load_plan(EXAMPLES / "f-taper.toml")
+    sha256, bob = sign(page, plan), page.clinic.accounts.get("bob")
+    assert bob is not None
+    given = Reviewed(plan, load_formulary(None), load_profile(plan.pump), None)
+    version = page.clinic.versions.get(sha256)
+    assert version is not None
+    waits = begin(page, ann, **{"from": "version", "sha256": sha256})
+    assert (waits.fields["basal.rate"], "previous" in waits.fields) == (
+        "400",
+        False,
+    )  # a copy: nobody has had it
+    assert waits.fields["titration.step#1.change"] == "-20"
+    page.clinic.versions.second(given, bob, PASSWORD, given.digest, version.first_seal)
+    page.clock.jump_wall(plan.start_utc_ms + 6 * 86_400_000 - page.clock.utc_ms())
+    draft = begin(page, ann, **{"from": "version", "sha256": sha256})
+    assert (draft.fields["basal.rate"], draft.fields["basal.rate~unit"]) == ("204.8", "ug/day")
+    assert not [name for name in draft.fields if name.startswith("titration")]
+    said = "F-TAPER, which this plan follows, is titrated: by its own clock its infusion is 204.8 ug/day of baclofen"
+    for step in ("infusion", "titration"):
+        assert said in ann.get(f"/plans/{draft.key}/{step}").text
+    for step in ("patient", "change"):
+        assert said not in ann.get(f"/plans/{draft.key}/{step}").text
+    page.clock.jump_wall(NOON_MS - page.clock.utc_ms())
 
 
 def test_the_list_says_who_signed_by_account_too_and_when_in_utc(page: Page) -> None:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
-import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from html import unescape
 from itertools import count
-from pathlib import Path
+from urllib.parse import urlencode
 
 import anyio
 import pytest
 from starlette.types import Message
 
+from pump_ctrl.clinic import Reviewed
 from pump_ctrl.clinic.store import Store
 from pump_ctrl.errors import JournalError
+from pump_ctrl.therapy.approval import approval_path, load_approval
+from pump_ctrl.therapy.formulary import load_formulary
+from pump_ctrl.therapy.profiles import load_profile
 from pump_ctrl.web import pumps as pumps_module
 from pump_ctrl.web.pages.pump import BUTTONS, CONFIRM_BUTTON
 from pump_ctrl.web.pumps import Pumps
 from tests.unit.clinic.kit import PLAIN, put_before
+from tests.unit.review_bench import old, plan
 from tests.unit.web.fake_controller import ALARM, STATUS, Controller
-from tests.unit.web.kit import PASSWORD, Desk, Page, served
-from tests.unit.web.test_pumps import until
+from tests.unit.web.kit import PASSWORD, Desk, Page, room, served
+from tests.unit.web.test_pumps import ends, until
 
 NUMBER = count()
 
@@ -29,10 +34,10 @@ NUMBER = count()
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """A page in a short directory: the name of a socket has at most 107 bytes."""
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="pc") as name:
+    with pytest.MonkeyPatch.context() as patch, room() as place:
         patch.setattr(pumps_module, "EVERY_S", 0.005)
         patch.setattr(pumps_module, "PATIENCE_S", 0.1)
-        with served(Path(name)) as found:
+        with served(place) as found:
             yield found
 
 
@@ -75,8 +80,8 @@ def test_state_rates_volumes_reservoir_and_what_comes_next_with_their_units(
 ) -> None:
     text = shows(page, one)
     assert "RUNNING" in text
-    assert "0.008 mL/h" in text
-    assert "0.009 mL/h" in text
+    assert "0.0080 mL/h (0.1920 mL/day)" in text
+    assert "0.0090 mL/h (0.2160 mL/day)" in text
     assert "7.000 mL" in text
     assert "5.500 mL" in text
     assert "10.000 mL to 12.000 mL (alarm at 2.000 mL)" in text
@@ -117,6 +122,44 @@ def test_each_alarm_says_how_urgent_it_is_what_it_is_and_what_to_do(page: Page, 
     )
 
 
+def test_an_alarm_says_its_detail_within_its_sentence(page: Page, one: Controller) -> None:
+    text = shows(page, one, alarms=[{**ALARM, "detail": "below 2 mL."}])
+    assert "</strong>: little is left (below 2 mL). Since" in text
+
+
+def test_a_pump_that_listens_to_another_controller_is_not_called_anything_else(
+    page: Page, one: Controller
+) -> None:
+    assert "not taken by the pump" not in shows(page, one)
+    text = shows(page, one, busy_s=53)
+    assert '<th scope="row">not taken by the pump</th>' in text
+    assert (
+        "listen to a controller before this one; it takes new commands in 53 s at most. STOP works at once."
+        in text
+    )
+
+
+def test_a_state_is_said_in_words_too(page: Page, one: Controller) -> None:
+    for state, words in (
+        ("STOPPED", "nothing is given until Resume"),
+        ("FAULT", "an alarm forbids to give anything"),
+    ):
+        assert f"<strong>{state}</strong>: {words}." in shows(page, one, state=state)
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "PAUSED", "FAULT", "UNCERTAIN"])
+def test_a_pump_that_did_not_confirm_a_stop_is_not_said_to_give_nothing(
+    page: Page, one: Controller, state: str
+) -> None:
+    """The controller's state is what it wants of the pump, and the pump may go on."""
+    unknown = {**ALARM, "code": "stop-unknown", "priority": "high"}
+    text = shows(page, one, state=state, alarms=[unknown])
+    assert f"<strong>{state}</strong>: the pump has NOT confirmed the STOP and may go on giving." in text
+    assert "nothing is given" not in text
+    gone = shows(page, one, state=state, alarms=[{**unknown, "holds": False}])
+    assert "may go on giving" not in gone
+
+
 def test_nothing_within_the_part_that_is_replaced_speaks_by_itself(page: Page, one: Controller) -> None:
     shows(page, one, alarms=[ALARM])
     part = page.desk("ann").get(f"/pumps/{one.key}/status").text
@@ -126,11 +169,9 @@ def test_nothing_within_the_part_that_is_replaced_speaks_by_itself(page: Page, o
 
 def test_what_was_heard_three_seconds_ago_is_grey_and_says_so(page: Page, one: Controller) -> None:
     shows(page, one)
-    one.close()
-    text, tries = "", 0
-    while "✖ The controller is silent." not in text and tries < 200:  # an answer may have been on its way
-        page.clock.advance(65_000)
-        text, tries = page.desk("ann").get(f"/pumps/{one.key}").text, tries + 1
+    ends(page.house.pumps, one)
+    page.clock.advance(65_000)
+    text = page.desk("ann").get(f"/pumps/{one.key}").text
     assert "✖ The controller is silent." in text
     assert "What stands here is 1.1 min old." in text
     assert "What the pump was told last goes on to its end." in text
@@ -138,6 +179,39 @@ def test_what_was_heard_three_seconds_ago_is_grey_and_says_so(page: Page, one: C
     page.house.pumps.look()
     assert "✖ The controller has ended." in page.desk("ann").get(f"/pumps/{one.key}/status").text
     assert "✖ ended" in page.desk("ann").get("/pumps").text
+
+
+def test_who_is_silent_is_not_said_to_have_no_alarm_and_the_pumps_own_word_grows_old_too(
+    page: Page, one: Controller
+) -> None:
+    text = shows(page, one)
+    assert "✔ No alarm." in text
+    assert "running, 7 s ago" in text
+    ends(page.house.pumps, one)
+    page.clock.advance(65_000)
+    text = page.desk("ann").get(f"/pumps/{one.key}").text
+    assert "✔" not in text
+    assert "No alarm then. Whether there is one now is not known." in text
+    assert "running, 1.2 min ago" in text
+    assert "none when it was heard" in page.desk("ann").get("/pumps/list").text
+
+
+@pytest.mark.parametrize(
+    ("state", "caption"),
+    [
+        ("RUNNING", "Next"),
+        ("BOLUS", "Next"),
+        ("READY", "Next"),
+        ("STOPPED", "Next, if it runs again by then"),
+        ("PAUSED", "Next, if it runs again by then"),
+        ("FAULT", "Next, if it runs again by then"),
+        ("WAITING", "Next, if it runs again by then"),
+    ],
+)
+def test_what_comes_next_is_not_promised_while_nothing_is_given(
+    page: Page, one: Controller, state: str, caption: str
+) -> None:
+    assert f"<caption>{caption}</caption>" in shows(page, one, state=state)
 
 
 def test_a_controller_that_cannot_be_read_has_a_page_and_a_stop(page: Page) -> None:
@@ -209,6 +283,22 @@ def test_a_second_click_tells_what_became_of_the_first_and_never_that_nothing_wa
     assert len(one.requests()) == 2
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "verdict"), [(0, "done"), (3, "not done as asked"), (4, "not known to be done")]
+)
+def test_a_second_press_of_the_patient_bolus_has_the_verdict_of_the_first(
+    page: Page, exit_code: int, verdict: str
+) -> None:
+    told = {"exit": exit_code, "text": "The words of the controller."}
+    with Controller(page.clinic.place / f"j{next(NUMBER)}", lambda _: told) as one:
+        ann, path = page.desk("ann"), f"/pumps/{heard(page, one).key}"
+        form = {"form": ann.token(path, f"{path}/bolus")}
+        answers = [unescape(re.sub("<[^>]*>", "", ann.post(f"{path}/bolus", form).text)) for _ in range(2)]
+    assert f"Patient bolus: {verdict}. The words of the controller." in answers[0]
+    again = "This form was sent before; it counts once, as it first came to the controller."
+    assert f"Patient bolus: {verdict}. {again} The words of the controller." in answers[1]
+
+
 def test_a_plan_that_was_withdrawn_is_not_loaded(page: Page, one: Controller) -> None:
     account = page.clinic.accounts.get("ann")
     assert account is not None
@@ -218,6 +308,79 @@ def test_a_plan_that_was_withdrawn_is_not_loaded(page: Page, one: Controller) ->
     said = ask(page.desk("ann"), one, "load", sha256=PLAIN.sha256)
     assert "There is no approved plan of this fingerprint." in said
     assert one.requests() == []
+
+
+def in_force(page: Page, one: Controller, plan_sha256: str) -> str:
+    """What the pump's page says while it carries that plan out."""
+    return shows(page, one, plan={"id": "T-1", "title": "test", "sha256": plan_sha256})
+
+
+def test_a_withdrawn_plan_that_a_pump_carries_out_is_still_the_plan_in_force_and_said_to_be_withdrawn(
+    page: Page, one: Controller
+) -> None:
+    ann, of = page.clinic.accounts.get("ann"), plan(rate="199 ug/day")
+    assert ann is not None
+    page.clinic.versions.sign_file(put_before(of), [(ann, PASSWORD)], {})
+    link = f'<a href="/signed/{of.sha256}">The plan in force</a>'
+    before = in_force(page, one, of.sha256)
+    assert link in before
+    assert f"For <strong>{of.patient}</strong>, pump {of.pump}." in before
+    assert "withdrawn" not in before
+    page.clinic.versions.withdraw(of.sha256, ann)
+    text = in_force(page, one, of.sha256)
+    assert link in text
+    assert re.search(
+        r"! That plan was withdrawn on \w+day \d+ \w+ 20\d\d, \d\d:\d\d UTC, by Ann Example \(ann\); it is still the "
+        r"one in force here\.",
+        text,
+    )
+    assert f'<option value="{of.sha256}">' not in text
+
+
+def test_a_plan_in_force_that_no_account_signed_here_is_said_to_be_so(page: Page, one: Controller) -> None:
+    words = "The plan in force was not signed by accounts here: it has no page and no sheet."
+    assert words in in_force(page, one, "7" * 64)
+
+
+def test_a_plan_after_a_withdrawn_one_follows_it_while_a_pump_carries_it_out(
+    page: Page, one: Controller
+) -> None:
+    ann, of = page.clinic.accounts.get("ann"), plan(rate="198 ug/day")
+    assert ann is not None
+    page.clinic.versions.sign_file(put_before(of), [(ann, PASSWORD)], {})
+    page.clinic.versions.withdraw(of.sha256, ann)
+    desk = page.desk("ann")
+    begun = []
+    for running in ("7" * 64, of.sha256):
+        in_force(page, one, running)
+        form = {"form": desk.token("/plans"), "from": "version", "sha256": of.sha256}
+        key = desk.post("/plans", form).headers["location"].split("/")[2]
+        draft = page.clinic.drafts.get(key)
+        assert draft is not None
+        begun.append(draft.fields.get("previous"))
+    assert begun == [None, of.sha256]
+    assert f"({of.sha256[:12]}, withdrawn)" in desk.get(f"/plans/{key}/change").text
+
+
+def test_a_plan_that_was_approved_on_the_command_line_is_offered_and_loaded(
+    page: Page, one: Controller
+) -> None:
+    ann, before = page.clinic.accounts.get("ann"), old(rate="200 ug/day")
+    assert ann is not None
+    of = plan(rate="205 ug/day", previous=before.sha256)
+    given = Reviewed(of, load_formulary(), load_profile(of.pump), before)
+    page.clinic.versions.sign_file(given, [(ann, PASSWORD)], {})
+    text = in_force(page, one, before.sha256)
+    assert f'<option value="{of.sha256}">T-1: test' in text
+    assert f"({of.sha256[:12]}), from Friday 20 November 2026, 08:00</option>" in text
+    assert "Its start must have come" in text
+    ask(page.desk("ann"), one, "load", sha256=of.sha256)
+    sent = one.requests()[-1]
+    kept = page.clinic.place / "plans" / f"T-1-{of.sha256[:12]}.toml"
+    assert (sent["do"], sent["plan"]) == ("load", str(kept))
+    assert load_approval(approval_path(kept), of).authenticated
+    page.clinic.versions.withdraw(of.sha256, ann)
+    assert f'<option value="{of.sha256}">' not in in_force(page, one, before.sha256)
 
 
 @pytest.mark.parametrize(
@@ -350,9 +513,7 @@ def test_what_the_controller_says_to_type_is_named_as_the_button_that_does_it(
     page: Page, one: Controller, text: str, said: str
 ) -> None:
     shown = shows(page, one, alarms=[{**ALARM, "do": text}])
-    found = re.search(r'<span class="do">(.*?)</span>', shown)
-    assert found
-    assert found[1] == f"{text} {said}".strip()
+    assert re.findall(r'<span class="do">(.*?)</span>', shown) == [text, said][: 2 if said else 1]
 
 
 def test_every_button_that_is_named_stands_on_the_page(page: Page, one: Controller) -> None:
@@ -369,7 +530,7 @@ def test_the_list_says_who_is_silent_last_and_the_bar_keeps_its_order(
     with Controller(page.clinic.place / f"j{next(NUMBER)}") as other:
         heard(page, other)
         monkeypatch.setattr(Pumps, "look", lambda _: None)  # it would see that it has ended
-        one.close()
+        ends(page.house.pumps, one)
         page.clock.advance(3_000)
         until(lambda: (seen := page.house.pumps.get(other.key)) and not seen.silent)
         ann = page.desk("ann")
@@ -454,6 +615,15 @@ def test_stop_stands_on_every_page_for_everybody(page: Page, one: Controller, pa
     assert "/stop" not in page.desk().get("/login").text
 
 
+def test_a_journal_whose_name_is_no_text_costs_neither_a_page_nor_a_stop(page: Page, one: Controller) -> None:
+    """The bar with STOP stands on every page: what cannot be written in one takes all of them away."""
+    one.status = {**STATUS, "journal": "/bench/\udcff.jsonl"}
+    dan = page.desk("dan")
+    until(lambda: (seen := page.house.pumps.get(one.key)) and "\udcff" in seen.title)
+    assert "STOP <span>BENCH-1 (?.jsonl)</span>" in dan.get("/formulary").text
+    assert "STOP: done." in dan.post(f"/pumps/{one.key}/stop", {}).text
+
+
 def test_a_stop_spends_no_form_and_may_be_repeated(page: Page, one: Controller) -> None:
     dan = page.desk("dan")
     page.clock.advance(3 * 60_000)
@@ -468,6 +638,16 @@ def test_the_pages_script_gets_the_answer_alone(page: Page, one: Controller) -> 
         f"/pumps/{one.key}/stop", headers={"Origin": "http://127.0.0.1:8080", "Accept": "application/json"}
     )
     assert answer.json() == {"exit": 0, "text": "Done."}
+
+
+def test_an_answer_with_what_is_no_text_in_it_is_told_all_the_same(page: Page) -> None:
+    """The controller names its journal where that cannot be written."""
+    said = {"exit": 5, "text": "Stopped. /bench/\udcff.jsonl cannot be written."}
+    headers = {"Origin": "http://127.0.0.1:8080", "Accept": "application/json"}
+    with Controller(page.house.clinic.place / f"j{next(NUMBER)}", lambda _: said) as one:
+        heard(page, one)
+        answer = page.desk("dan").http.post(f"/pumps/{one.key}/stop", headers=headers)
+    assert answer.json() == said
 
 
 def test_a_stop_from_another_sites_page_is_refused(page: Page, one: Controller) -> None:
@@ -529,7 +709,8 @@ def test_a_stop_asks_the_database_nothing_if_it_was_asked_a_moment_ago(
     real = Store.all
 
     def counted(self: Store, sql: str, *values: object) -> object:
-        before.append(len(one.requests("stop")))
+        if not threading.current_thread().name.startswith("note of a STOP"):
+            before.append(len(one.requests("stop")))
         return real(self, sql, *values)
 
     monkeypatch.setattr(Store, "all", counted)
@@ -560,24 +741,25 @@ def test_looking_at_a_pump_keeps_nobody_logged_in(page: Page, one: Controller) -
     assert ann.post(f"/pumps/{one.key}/stop", {}).status_code == 401
 
 
-def test_a_stop_has_threads_of_its_own(page: Page, one: Controller) -> None:
-    """Forty who wait for a pump, or for a disk, take all the threads there are for everything else."""
-    dan = page.desk("dan")
-    cookie = "; ".join(f"{name}={value}" for name, value in dan.http.cookies.items())
-    headers = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080", "cookie": cookie}
+def answered_while_others_wait(page: Page, who: Desk, path: str, body: bytes = b"") -> Message:
+    """How the answer to a post begins while as many as there are threads wait for a pump, or for a disk."""
+    cookie = "; ".join(f"{name}={value}" for name, value in who.http.cookies.items())
+    headers = {
+        "host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080", "cookie": cookie,
+        "content-type": "application/x-www-form-urlencoded",
+    }  # fmt: skip
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    async def stop() -> None:
+    async def post() -> None:
         others = anyio.to_thread.current_default_thread_limiter()
         for _ in range(int(others.total_tokens)):
             others.acquire_on_behalf_of_nowait(object())
-        path = f"/pumps/{one.key}/stop"
         scope = {
             "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "scheme": "http",
             "query_string": b"", "headers": [(name.encode(), text.encode()) for name, text in headers.items()],
@@ -585,6 +767,21 @@ def test_a_stop_has_threads_of_its_own(page: Page, one: Controller) -> None:
         with anyio.fail_after(5):
             await page.app.app(scope, receive, send)
 
-    anyio.run(stop)
-    assert sent[0]["status"] == 200
+    anyio.run(post)
+    return sent[0]
+
+
+def test_a_stop_has_threads_of_its_own(page: Page, one: Controller) -> None:
+    stop = f"/pumps/{one.key}/stop"
+    assert answered_while_others_wait(page, page.desk("dan"), stop)["status"] == 200
     assert len(one.requests("stop")) == 1
+
+
+def test_what_is_asked_of_a_pump_takes_no_thread_from_the_other_pages(
+    page: Page, ann: Desk, one: Controller
+) -> None:
+    """A controller that hangs is waited for long; the pages of the other pumps must not wait with it."""
+    path = f"/pumps/{one.key}/ack"
+    form = urlencode({"form": ann.token(f"/pumps/{one.key}", path)}).encode()
+    assert answered_while_others_wait(page, ann, path, form)["status"] == 200
+    assert len(one.requests("ack")) == 1

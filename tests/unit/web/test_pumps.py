@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import os
+import resource
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pump_ctrl.clinic import Account, Clinic, passwords
-from pump_ctrl.clock import VirtualClock
+from pump_ctrl.clock import Clock, VirtualClock
+from pump_ctrl.console import socket_path
 from pump_ctrl.errors import JournalError, NotAllowed
 from pump_ctrl.web import pumps as pumps_module
 from pump_ctrl.web.pumps import Pumps
 from tests.unit.web.fake_controller import STATUS, Controller, Stranger
+from tests.unit.web.kit import room
 
 ANN = Account("ann", "Ann Example", ("prescriber",), False, 0, 0)
 
@@ -27,6 +31,13 @@ def until(what: Callable[[], object]) -> None:
             return
         threading.Event().wait(0.002)
     raise AssertionError("it did not come to pass")
+
+
+def ends(pumps: Pumps, controller: Controller) -> None:
+    """It ends, and what it said last has been heard: no status comes any more."""
+    controller.close()
+    line = pumps._lines[controller.key]
+    until(lambda: not line._answers)
 
 
 @pytest.fixture
@@ -41,9 +52,9 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(pumps_module, "EVERY_S", 0.005)
     monkeypatch.setattr(pumps_module, "PATIENCE_S", 0.05)
     monkeypatch.setattr(pumps_module, "ASK_PATIENCE_S", 0.05)
-    with tempfile.TemporaryDirectory(prefix="pc") as name:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", name)
-        yield Path(name)
+    with room() as name:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(name))
+        yield name
 
 
 @pytest.fixture
@@ -67,8 +78,7 @@ def test_a_controller_is_shown_with_its_age_and_as_silent_from_three_seconds_on(
 ) -> None:
     with Controller(place / "j") as one, Pumps(clinic) as pumps:
         until(lambda: (found := pumps.get(one.key)) and found.status)
-        one.close()
-        until(lambda: len([t for t in threading.enumerate() if t.name.startswith("console ")]) == 1)
+        ends(pumps, one)
         clock.advance(2_999)
         seen = pumps.get(one.key)
         assert seen is not None
@@ -102,7 +112,7 @@ def test_controllers_come_and_go_by_themselves(place: Path, clinic: Clinic, cloc
             pumps.look()
             until(lambda: [seen.title[:4] for seen in pumps.known()] == ["A-0 ", "BENC"])
         pumps.look()
-        assert [seen.ended for seen in pumps.known()] == [True, True]
+        until(lambda: [seen.ended for seen in pumps.known()] == [True, True])
         clock.advance(3_600_000)
         pumps.look()
         assert pumps.known() == ()
@@ -280,10 +290,125 @@ def test_a_controller_that_falls_silent_keeps_its_place(
     with Controller(place / "a") as a, Controller(place / "b") as b, Pumps(clinic) as pumps:
         a.status = {**STATUS, "plan": {**STATUS["plan"], "id": "A-0"}}
         until(lambda: [seen.title[:4] for seen in pumps.known()] == ["A-0 ", "BENC"])
-        a.close()
+        ends(pumps, a)
         clock.advance(3_000)
         until(lambda: [seen.silent for seen in pumps.known()] == [True, False])
         assert [seen.key for seen in pumps.known()] == [a.key, b.key]
+
+
+def test_two_of_one_plan_keep_their_places_whoever_came_first(place: Path, clinic: Clinic) -> None:
+    """A STOP that is aimed at must not be another one's by the time it is pressed."""
+    journals = [place / name / "j" for name in ("first", "second", "third")]
+    one, two, three = sorted(journals, key=lambda journal: socket_path(journal).stem)
+    with Controller(two) as middle, Pumps(clinic) as pumps:
+        with Controller(three) as last:
+            pumps.look()
+            with Controller(one) as first:
+                pumps.look()
+                until(lambda: all(seen.status for seen in pumps.known()))
+                assert {seen.title for seen in pumps.known()} == {"BENCH-1 (/bench/j.jsonl)"}
+                assert [seen.key for seen in pumps.known()] == [first.key, middle.key, last.key]
+            assert [seen.key for seen in pumps.known()] == [first.key, middle.key, last.key]
+        pumps.look()
+        assert [seen.key for seen in pumps.known()] == [first.key, middle.key, last.key]
+
+
+def test_two_of_one_plan_and_one_name_are_told_apart_by_where_their_journals_lie(
+    place: Path, clinic: Clinic
+) -> None:
+    """Two STOPs that read the same are one that may be pressed for the other."""
+    with Controller(place / "a") as a, Controller(place / "b") as b, Pumps(clinic) as pumps:
+        a.status = {**STATUS, "journal": "/bench/left/run.jsonl"}
+        b.status = {**STATUS, "journal": "/bench/right/run.jsonl"}
+        until(lambda: all(seen.title.endswith("/run.jsonl)") for seen in pumps.known()))
+        titles = [seen.title for seen in pumps.known()]
+        assert titles == ["BENCH-1 (/bench/left/run.jsonl)", "BENCH-1 (/bench/right/run.jsonl)"]
+        seen = pumps.get(b.key)
+        assert seen is not None
+        assert seen.title == titles[1]
+        b.status = {**b.status, "plan": {**STATUS["plan"], "id": "BENCH-2"}}
+        until(
+            lambda: [each.title for each in pumps.known()] == ["BENCH-1 (run.jsonl)", "BENCH-2 (run.jsonl)"]
+        )
+
+
+def test_who_still_answers_has_not_ended_whatever_became_of_the_sockets_file(
+    place: Path, clinic: Clinic
+) -> None:
+    """What has ended has no STOP."""
+    with Controller(place / "j") as one, Pumps(clinic) as pumps:
+        until(lambda: (found := pumps.get(one.key)) and found.status)
+        one.path.unlink()
+        pumps.look()
+        (place / "pump-ctrl").chmod(0o755)  # and then nobody new is trusted
+        pumps.look()
+        (place / "pump-ctrl").chmod(0o700)
+        assert [seen.ended for seen in pumps.known()] == [False]
+        one.close()
+        until(lambda: [seen.ended for seen in pumps.known()] == [True])
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """This process may open no file more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_stop_for_which_no_file_can_be_opened_was_not_sent_and_afterwards_all_is_followed_again(
+    place: Path, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pumps_module, "LOOK_S", 0.005)
+    with Pumps(clinic) as pumps:
+        with Controller(place / "j") as one:
+            until(lambda: (found := pumps.get(one.key)) and found.status)
+            with no_more_files():
+                answer = pumps.ask(one.key, "stop", ANN, "n1")
+                one.close()
+                until(lambda: (found := pumps.get(one.key)) and found.ended)
+                threading.Event().wait(0.05)
+        assert answer.exit != 0
+        assert answer.text.startswith("STOP was NOT sent.")
+        assert "Stop the pump by hand" in answer.text
+        with Controller(place / "j") as again, Controller(place / "new") as new:
+            until(lambda: (found := pumps.get(new.key)) and found.status)
+            until(lambda: len(again.asked) > 1)
+
+
+def test_a_thread_that_cannot_be_begun_costs_one_look_and_not_every_one_after_it(
+    place: Path, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pumps_module, "LOOK_S", 0.005)
+    begun: list[Path] = []
+
+    class Refused(pumps_module._Line):
+        def __init__(self, path: Path, clock: Clock) -> None:
+            begun.append(path)
+            if len(begun) < 3:
+                raise RuntimeError("can't start new thread")
+            super().__init__(path, clock)
+
+    with Pumps(clinic) as pumps:
+        monkeypatch.setattr(pumps_module, "_Line", Refused)
+        with Controller(place / "j") as one:
+            until(lambda: (found := pumps.get(one.key)) and found.status)
+    assert len(begun) == 3
+
+
+def test_a_stop_whose_page_ended_meanwhile_is_answered_and_told_to_the_log(
+    place: Path, clinic: Clinic, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Controller(place / "j") as one, Pumps(clinic) as pumps:
+        pumps.close()
+        assert pumps.ask(one.key, "stop", ANN, "n1").exit == 0
+    assert "not in the page's journal" in caplog.text
+    assert "page-n1" in caplog.text
 
 
 def test_what_was_done_is_told_though_it_cannot_be_written_down_afterwards(

@@ -14,6 +14,7 @@ from pump_ctrl.therapy.plan import DosingPlan, plan_from
 from pump_ctrl.web.entry.draft import Typed, typed
 from pump_ctrl.web.entry.names import find, in_row, known, label, most, ours, place, step_of
 from pump_ctrl.web.entry.steps import Field, Group, steps
+from tests.web.wrong_values import SHEETS
 
 # What a choice alone says; every other field of the plan is typed or chosen under its own name.
 BY_CHOICE = {"schema", "basal.mode", "bolus#.once"}
@@ -72,6 +73,13 @@ def problems(draft: dict[str, str]) -> tuple[Typed, list[tuple[str, str]]]:
 def test_every_field_of_the_plan_is_asked_for_once() -> None:
     asked = Counter(field.name for field in fields() if not field.name.endswith("~kind"))
     assert asked == Counter(set(leaves(DosingPlan)) - BY_CHOICE)
+
+
+def test_every_field_has_a_wrong_value_that_is_typed_in_the_browser() -> None:
+    named = {
+        found.name for sheet in SHEETS.values() for name in sheet.wrong if (found := known(name)) is not None
+    }
+    assert named == {field.name for field in fields()}
 
 
 def test_what_only_a_choice_says_is_in_the_plan() -> None:
@@ -166,3 +174,9 @@ def test_a_name_that_no_form_of_ours_sends_is_nobodys(name: str) -> None:
 )  # fmt: skip
 def test_what_a_form_of_ours_sends_is_taken(name: str) -> None:
     assert ours(name)
+
+
+def test_a_titration_goes_by_days_unless_another_unit_is_chosen() -> None:
+    field = known("titration.step#1.after")
+    assert field is not None
+    assert field.units == ("d", "h", "min", "s")
